@@ -1,0 +1,1 @@
+"""The shell: command line, settings, wiring, gateway process, launcher, console and demo."""

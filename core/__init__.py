@@ -1,0 +1,1 @@
+"""The rules: values, states, policy, knowledge base and use cases."""

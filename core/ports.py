@@ -1,0 +1,80 @@
+"""The ports: what the rules need from the outside, each with at most six members."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from core.asking import Prediction, Question
+from core.values import Address, Attachment, Call, InboundEvent, Reply, Sent
+
+Hear = Callable[[InboundEvent], Awaitable[bool]]
+"""What an adapter does with an event: True when it is committed (or was already), False when nobody was addressed.
+
+The platform gets its acknowledgement only after this returned. Raises Retry when nothing could be committed.
+"""
+
+
+class Adapter(Protocol):
+    """A door to one platform, under one account of ours.
+
+    `router` is an ASGI application (or None) that the gateway mounts at the root of its HTTP server, for webhooks.
+    """
+
+    platform: str
+    router: Any
+
+    def running(self, hear: Hear) -> AbstractAsyncContextManager[None]:
+        """Connect, receive and call `hear` for every event until the context ends.
+
+        Raises:
+            Broken: on entry, when the token is wrong or the platform cannot be reached for good; the message says how
+                to get it right. An adapter that loses its connection later reconnects by itself.
+        """
+        ...
+
+    def render(self, address: Address, reply: Reply) -> tuple[Call, ...]:
+        """Turn a reply into platform calls, in the order in which they must be made; pure."""
+        ...
+
+    async def send(self, call: Call) -> Sent:
+        """Make one platform call; `Call("busy", {"address": ...})` shows that an answer is being prepared.
+
+        Raises:
+            Throttled: the platform asked to wait (`after` seconds). Retry: it never left. OutcomeUnknown: it may have
+            arrived. Blocked, Refused: never try again.
+        """
+        ...
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """Download a file.
+
+        Raises:
+            Unreadable: too large, not delivered, no permission. Retry: try again.
+        """
+        ...
+
+
+class Brain(Protocol):
+    """What answers questions: a Celery queue in production, anything in tests."""
+
+    async def ask(self, question: Question) -> Prediction:
+        """Send a question and wait for its prediction.
+
+        Raises:
+            BrainLate: none came before `question.deadline`.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Time as the rules see it, so that tests can turn it."""
+
+    def now(self) -> int:
+        """UTC, integer milliseconds."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...

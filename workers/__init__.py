@@ -1,0 +1,1 @@
+"""The brain: Celery workers that turn a Question into a Prediction."""
