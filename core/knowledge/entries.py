@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+Span = tuple[int, int]
 NONE = "none"  # the reserved expectation of a case: out of scope, must not be answered
 
 
@@ -15,7 +16,8 @@ class Entry:
     """One question the bot can answer.
 
     `answer` maps a language tag to Markdown text; a plain string in the file stands under the knowledge base's own
-    language. `photos` (examples) and `media` (sent along) are blobs' SHA-256 in a release, paths in a file.
+    language. `photos` (examples) and `media` (sent along) are blobs' SHA-256 in a draft or release and
+    absolute paths after reading a file.
     """
 
     id: str
@@ -44,7 +46,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A regression test that travels with the knowledge base; `photo` and `voice` are paths."""
+    """A regression test that travels with the knowledge base; `photo` and `voice` are like an entry's photos."""
 
     expect: str
     text: str = ""
@@ -55,10 +57,15 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """When humans are there: `hours` maps `mon`..`sun` to (opening, closing) minutes after midnight, local time."""
+    """When humans are there.
+
+    `hours` maps `mon`..`sun` to spans of (opening, closing) in minutes after midnight, local time; a closing before
+    the opening lies on the next day. A day without spans is closed; no hours at all means always open. `closed` holds
+    ISO dates.
+    """
 
     timezone: str = "UTC"
-    hours: dict[str, tuple[int, int]] = field(default_factory=dict)
+    hours: dict[str, tuple[Span, ...]] = field(default_factory=dict)
     closed: tuple[str, ...] = ()
 
 
