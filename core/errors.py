@@ -9,7 +9,8 @@ PolydeskError
 ├── Unreadable          a photo or voice note that cannot be read; `problem` says why
 ├── Retry               the same call may work later; `after` seconds
 │   ├── Throttled       the platform asked us to wait
-│   └── BrainLate       no prediction before the deadline
+│   ├── BrainLate       no prediction before the deadline
+│   └── BrainGone       no worker, or the one that held the question died (`held`)
 ├── Refused             the platform will never accept this call
 │   └── Blocked         the customer has blocked the bot
 ├── OutcomeUnknown      the call may or may not have arrived
@@ -74,6 +75,14 @@ class Throttled(Retry):
 
 class BrainLate(Retry):
     """No prediction came before the deadline."""
+
+
+class BrainGone(Retry):
+    """No worker can be reached; `held` when the one that worked on this very question died."""
+
+    def __init__(self, message: str, held: bool = False) -> None:
+        self.held = held
+        super().__init__(message)
 
 
 class Refused(PolydeskError):

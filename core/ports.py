@@ -63,7 +63,8 @@ class Brain(Protocol):
         """Send a question and wait for its prediction.
 
         Raises:
-            BrainLate: none came before `question.deadline`.
+            BrainLate: none came before `question.deadline`. BrainGone: the worker died, or there is none.
+            Retry: the worker reported a failure.
         """
         ...
 

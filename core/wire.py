@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -13,8 +14,12 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def _kind(value: object) -> Hashable:
+    return cast(Hashable, type(value))
 
 
 def _explained(kind: Any, problem: ValidationError) -> BadInput:
@@ -25,12 +30,12 @@ def _explained(kind: Any, problem: ValidationError) -> BadInput:
 
 def dump(value: object) -> Any:
     """Turn a value into plain JSON types (dict, list, str, int, float, bool, None)."""
-    return _adapter(type(value)).dump_python(value, mode="json")
+    return _adapter(_kind(value)).dump_python(value, mode="json")
 
 
 def dumps(value: object) -> str:
     """Turn a value into one line of JSON text."""
-    return _adapter(type(value)).dump_json(value).decode()
+    return _adapter(_kind(value)).dump_json(value).decode()
 
 
 def load(kind: type[T], plain: object) -> T:
@@ -40,7 +45,7 @@ def load(kind: type[T], plain: object) -> T:
         BadInput: the JSON does not describe such a value; the message names the first wrong field.
     """
     try:
-        return cast(T, _adapter(kind).validate_python(plain))
+        return cast(T, _adapter(cast(Hashable, kind)).validate_python(plain))
     except ValidationError as problem:
         raise _explained(kind, problem) from problem
 
@@ -48,6 +53,6 @@ def load(kind: type[T], plain: object) -> T:
 def loads(kind: type[T], text: str | bytes) -> T:
     """Build a `kind` from JSON text; raises BadInput like `load`."""
     try:
-        return cast(T, _adapter(kind).validate_json(text))
+        return cast(T, _adapter(cast(Hashable, kind)).validate_json(text))
     except ValidationError as problem:
         raise _explained(kind, problem) from problem

@@ -1,0 +1,211 @@
+"""Everything on one machine: `polydesk up` starts it, watches it, stops it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from bot.settings import Settings
+from core.errors import Broken
+from workers.leash import LEASH
+
+_STOP_SECONDS = 12.0
+_WORST_PAUSE = 30.0  # seconds between restarts of a child that keeps dying
+
+
+@dataclass(slots=True)
+class Child:
+    """One process that we keep alive."""
+
+    name: str
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    deaths: int = 0
+    started_at: float = 0.0
+    due: float = field(default=0.0)
+
+    def start(self, leash: int) -> None:
+        """Start it in a session of its own, so that Ctrl-C reaches only the launcher."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                self.command,
+                env={**self.environ, LEASH: str(leash)},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                pass_fds=(leash,),
+                start_new_session=True,
+            )
+        self.started_at = time.monotonic()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+
+class Launcher:
+    """Keeps the children of one data folder alive until it is told to stop."""
+
+    def __init__(self, settings: Settings, redis_url: str, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._read, self._write = os.pipe()
+        environ = {
+            **os.environ,
+            "POLYDESK_DATA": str(settings.data),
+            "POLYDESK_REDIS_URL": redis_url,
+            "POLYDESK_PORT": str(settings.port),
+            "POLYDESK_KB": str(settings.kb or ""),
+            "PYTHONUNBUFFERED": "1",
+        }
+        logs = settings.data / "log"
+        polydesk = (sys.executable, "-m", "bot")
+        self.children = [
+            Child("text worker", worker_command("text"), environ, logs / "text.log"),
+            Child("media worker", worker_command("media"), environ, logs / "media.log"),
+            Child("gateway", (*polydesk, "gateway"), environ, logs / "gateway.log"),
+        ]
+
+    def start(self) -> None:
+        """Start every child."""
+        for child in self.children:
+            child.start(self._read)
+
+    def wait(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Wait until `ready()`.
+
+        Raises:
+            Broken: a child died on its way, or the time is over; the message holds the end of its log.
+        """
+        end = time.monotonic() + seconds
+        while not ready():
+            for child in self.children:
+                if not child.alive:
+                    raise Broken(f"the {child.name} stopped while starting; the end of {child.log}:\n{child.tail()}")
+            if time.monotonic() > end:
+                raise Broken(f"not ready after {seconds:.0f} s; see the logs in {self.children[0].log.parent}")
+            time.sleep(0.1)
+
+    def watch(self, stop: threading.Event) -> None:
+        """Restart what dies, with growing pauses, until `stop`."""
+        while not stop.wait(0.5):
+            now = time.monotonic()
+            for child in self.children:
+                if child.alive:
+                    if child.deaths and now - child.started_at > 60:
+                        child.deaths = 0
+                elif not child.due:
+                    child.deaths += 1
+                    pause = min(2.0 ** (child.deaths - 1) - 1, _WORST_PAUSE)
+                    child.due = now + pause
+                    self._say(f"the {child.name} stopped; starting it again in {pause:.0f} s (see {child.log})")
+                elif now >= child.due:
+                    child.due = 0.0
+                    child.start(self._read)
+
+    def stop(self) -> None:
+        """Stop every child: the gateway first, so that nothing new is asked."""
+        for child in reversed(self.children):
+            if child.alive and child.process is not None:
+                child.process.terminate()
+                if child.name == "gateway":
+                    _wait(child.process)
+        for child in self.children:
+            if child.process is not None:
+                _wait(child.process)
+        os.close(self._write)
+        os.close(self._read)
+
+
+def worker_command(queue: str) -> tuple[str, ...]:
+    """The command line of a worker process, as in the Procfile."""
+    threads = "64" if queue == "text" else "4"
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
+    celery = (sys.executable, "-m", "celery", "-A", "workers.app", "worker")
+    return (*celery, "-Q", queue, "-P", "threads", "-c", threads, "-n", f"{queue}-{os.getpid()}@%h", *quiet)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the data folder.
+
+    Raises:
+        Broken: another `polydesk up` runs on it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "up.lock"
+    with path.open("a+b") as file:
+        if not _locked(file):
+            file.seek(0)
+            holder = file.read().decode() or "unknown"
+            raise Broken(
+                f"Polydesk runs already on {folder} (process {holder}); stop it, or use another POLYDESK_DATA folder"
+            )
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
+        file.flush()
+        yield
+
+
+def _locked(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def must_be_free(host: str, port: int) -> None:
+    """Check that we can listen there.
+
+    Raises:
+        Broken: something else does.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as problem:
+            raise Broken(
+                f"port {port} on {host} is taken by another program ({problem.strerror}); "
+                f"choose another one: polydesk up --port {port + 1}"
+            ) from problem
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that Ctrl-C, SIGTERM or a closed terminal sets."""
+    stop = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

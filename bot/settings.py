@@ -1,0 +1,199 @@
+"""The settings: environment variables, or a .env file, named POLYDESK_*."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsError
+
+PREFIX = "POLYDESK_"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set; secrets are SecretStr, so they never appear in a repr or a log line."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    data: Path = Path("var")
+    database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    blobs: str = ""
+    kb: Path | None = None
+    secret: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str = ""
+    trusted_proxies: str = ""
+    log_level: str = "INFO"
+    retention_days: int = Field(default=365, ge=1)
+    notify_url: SecretStr | None = None
+    telegram_token: SecretStr | None = None
+    telegram_secret: SecretStr | None = None
+    telegram_webhook_url: str = ""
+    telegram_api_url: str = ""
+    slack_bot_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    slack_app_token: SecretStr | None = None
+    slack_api_url: str = ""
+    desk: str = "web"
+    text_model: str = "auto"
+    image_model: str = "auto"
+    speech_model: str = "auto"
+    voice_model: str = "auto"
+    device: str = "auto"
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+            raise ValueError("expected DEBUG, INFO, WARNING, ERROR or CRITICAL")
+        return value.upper()
+
+    @field_validator("blobs")
+    @classmethod
+    def _folder(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("only a folder is supported so far: give a path that gateway and workers share")
+        return value
+
+    @field_validator("desk")
+    @classmethod
+    def _web_desk(cls, value: str) -> str:
+        if value != "web":
+            raise ValueError("only `web` is supported so far: agents work in the console")
+        return value
+
+    @field_validator("public_url", "telegram_webhook_url", "telegram_api_url", "slack_api_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in {"http", "https"}:
+            raise ValueError("expected an address like https://support.example.com")
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _ends_in_api(cls, value: str) -> str:
+        if value and not value.endswith("/api/"):
+            raise ValueError("expected an address that ends in /api/")
+        return value
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Settings:
+        problems = []
+        if self.postgres and self.secret is None:
+            problems.append(
+                "POLYDESK_SECRET is required with PostgreSQL, the same for every gateway: "
+                "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+        if self.slack_bot_token and not (self.slack_app_token or self.slack_signing_secret):
+            problems.append(
+                "POLYDESK_SLACK_BOT_TOKEN needs POLYDESK_SLACK_APP_TOKEN (Socket Mode) or "
+                "POLYDESK_SLACK_SIGNING_SECRET (Events API) beside it"
+            )
+        if self.telegram_webhook_url and not self.telegram_secret:
+            problems.append(
+                "POLYDESK_TELEGRAM_WEBHOOK_URL needs POLYDESK_TELEGRAM_SECRET (1-256 of A-Z a-z 0-9 _ -), "
+                "so that nobody else can write to the webhook"
+            )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def postgres(self) -> bool:
+        """Whether the database is PostgreSQL."""
+        return self.database_url is not None and self.database_url.get_secret_value().startswith("postgres")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL, with the async driver named."""
+        if self.database_url is None:
+            return f"sqlite+aiosqlite:///{self.data / 'polydesk.db'}"
+        url = self.database_url.get_secret_value()
+        scheme, _, rest = url.partition("://")
+        driver = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite+aiosqlite"}
+        return f"{driver.get(scheme, scheme)}://{rest}"
+
+    @property
+    def blob_folder(self) -> Path:
+        """The folder that gateway and workers share."""
+        return Path(self.blobs).expanduser().absolute() if self.blobs else self.data / "blobs"
+
+    @property
+    def models(self) -> Path:
+        """Where the prepared weights lie."""
+        return self.data / "models"
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder upwards with a pyproject.toml, else the working folder: `.env` and `./var` belong there."""
+    here = (start or Path.cwd()).absolute()
+    return next((folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here)
+
+
+def load(start: Path | None = None, **overrides: object) -> Settings:
+    """Read the settings from `overrides`, else the environment, else the `.env` file.
+
+    Raises:
+        SettingsError: with every problem at once, each naming its variable.
+    """
+    root = project_root(start)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if "data" not in given:
+        # A relative folder means the same place from wherever the command was started.
+        written = os.environ.get(f"{PREFIX}DATA") or dotenv_values(root / ".env").get(f"{PREFIX}DATA")
+        given["data"] = root / Path(written or "var").expanduser()
+    problems: list[str] = []
+    for _ in range(2):
+        try:
+            settings = Settings(_env_file=root / ".env", **given)  # type: ignore[arg-type]
+        except ValidationError as wrong:
+            problems += [sentence for error in wrong.errors() for sentence in _sentences(dict(error))]
+            # Rules between settings are checked once each is right by itself, so look again without the wrong ones.
+            names = [str(error["loc"][0]) for error in wrong.errors() if error["loc"]]
+            given |= {name: Settings.model_fields[name].default for name in names}
+            if not names:
+                break
+        else:
+            break
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _sentences(error: dict[str, object]) -> list[str]:
+    location = error.get("loc")
+    message = str(error.get("msg", "")).removeprefix("Value error, ")
+    if isinstance(location, tuple) and location:
+        return [f"{PREFIX}{str(location[0]).upper()}: {message}"]
+    return message.split("\n")
+
+
+def secret_of(settings: Settings) -> str:
+    """The secret that signs cookies: the one that is set, else one generated once under the data folder (mode 600)."""
+    if settings.secret is not None:
+        return settings.secret.get_secret_value()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    path = settings.data / "secret"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        made = secrets.token_urlsafe(32)
+        file.write(made)
+    return made

@@ -1,0 +1,30 @@
+"""The names that gateway and workers share on the Redis protocol."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+PREDICT = "polydesk.predict"
+TEXT = "text"
+MEDIA = "media"
+BEAT_SECONDS = 1.0
+BEAT_EXPIRES = 4  # seconds without a beat after which a worker counts as dead
+
+
+def inbox(gateway: str) -> str:
+    """The list on which a gateway's predictions come back."""
+    return f"polydesk:inbox:{gateway}"
+
+
+def beat(queue: str, worker: str) -> str:
+    """The key that a worker renews every second; its value is a JSON list of the question ids it holds."""
+    return f"polydesk:beat:{queue}:{worker}"
+
+
+def celery_url(redis_url: str) -> str:
+    """The broker URL for Celery: kombu spells a Unix socket in its own way."""
+    parts = urlsplit(redis_url)
+    if parts.scheme == "unix":
+        password = f":{quote(parts.password)}@" if parts.password else ""
+        return f"redis+socket://{password}{parts.path}"
+    return redis_url
