@@ -1,0 +1,120 @@
+"""A folder of blobs named by what they hold.
+
+Gateway and workers share it: a blob is written once, never changed, and found by the SHA-256 of its bytes. It needs no
+database; who still wants which blob is the business of `core.store.references`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.errors import BadInput, Broken, Retry
+
+_SHA = re.compile(r"[0-9a-f]{64}")
+
+
+def valid_sha(sha: str) -> bool:
+    """Whether this is the lower-case hexadecimal SHA-256 that names a blob."""
+    return _SHA.fullmatch(sha) is not None
+
+
+class BlobFolder:
+    """Blobs under `root`, which is made on the first `put`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, sha: str) -> Path:
+        """Where the blob lies, or would.
+
+        Raises:
+            BadInput: not a SHA-256, so that no name from outside leads out of the folder.
+        """
+        if not valid_sha(sha):
+            raise BadInput("a blob is named by 64 lower-case hexadecimal digits")
+        return self.root / sha[:2] / sha[2:4] / sha
+
+    def put(self, raw: bytes) -> str:
+        """Write bytes and return their SHA-256; they are complete and durable, or not there at all.
+
+        Putting what is there already only makes it look new, so that a sweep on its way spares it.
+
+        Raises:
+            Retry: the disk is full. Broken: the folder cannot be written.
+        """
+        sha = hashlib.sha256(raw).hexdigest()
+        target = self.path(sha)
+        try:
+            if target.exists() and target.stat().st_size == len(raw):
+                os.utime(target)
+                return sha
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write(target, raw)
+        except OSError as problem:
+            if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Retry("no room left for photos and voice notes", after=5.0) from problem
+            raise Broken(f"cannot write {target.parent}: {problem.strerror}") from problem
+        return sha
+
+    def get(self, sha: str) -> bytes:
+        """Read a blob.
+
+        Raises:
+            BadInput: not a SHA-256. Broken: it is not there, or its bytes are no longer what its name says.
+        """
+        try:
+            raw = self.path(sha).read_bytes()
+        except FileNotFoundError as problem:
+            raise Broken(f"blob {sha[:12]} is missing from {self.root}") from problem
+        except OSError as problem:
+            raise Broken(f"cannot read blob {sha[:12]}: {problem.strerror}") from problem
+        if hashlib.sha256(raw).hexdigest() != sha:
+            raise Broken(f"blob {sha[:12]} is damaged")
+        return raw
+
+    def exists(self, sha: str) -> bool:
+        """Whether the blob is there; False for anything that is not a SHA-256."""
+        return valid_sha(sha) and self.path(sha).is_file()
+
+    def delete(self, sha: str) -> None:
+        """Remove a blob; does nothing when it is gone already."""
+        self.path(sha).unlink(missing_ok=True)
+
+    def age(self, sha: str, now: float) -> float:
+        """Seconds since the blob was last put, seen from `now` (seconds, UTC); 0 when it is not there."""
+        try:
+            return max(0.0, now - self.path(sha).stat().st_mtime)
+        except FileNotFoundError:
+            return 0.0
+
+    def all(self) -> Iterator[str]:
+        """The names of all blobs there are."""
+        for path in sorted(self.root.glob("??/??/*")):
+            if valid_sha(path.name):
+                yield path.name
+
+
+def _write(target: Path, raw: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o640)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,223 @@
+"""The room of the outbox: what is to be said on a platform, one row a call, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, bindparam, exists, insert, select, update
+
+from core.store.sql import Sql
+from core.store.tables import conversations, messages, new_id
+from core.store.tables import outbox as table
+from core.store.trouble import Conflict
+from core.values import Call, Role
+from core.wire import dump, load
+
+
+class Delivery(StrEnum):
+    """What became of a row."""
+
+    READY = "ready"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"  # it may or may not have arrived
+    REFUSED = "refused"  # the platform will never take it
+    SUPERSEDED = "superseded"  # somebody else has the word now, or it was said otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A row of the outbox: one platform call with what became of it.
+
+    `fence` is the conversation's when the row was written, `attempts` counts how often it was taken, `message_id` is
+    the platform's id of what was sent, `turn` and `message` say what it answers and which transcript message it is.
+    """
+
+    id: str
+    conversation: str
+    seq: int
+    role: Role
+    call: Call
+    fence: int
+    fenced: bool
+    state: Delivery
+    attempts: int
+    not_before: int
+    message_id: str
+    turn: str
+    message: str
+    created_at: int
+    changed_at: int
+
+
+_UNSENT = table.c.state.in_(("ready", "sending"))  # as the partial index has it, so that it is used
+_ALLOT = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("of"))
+    .values(seq=conversations.c.seq + bindparam("amount"))
+    .returning(conversations.c.seq, conversations.c.fence)
+)
+_INSERT = insert(table)
+_LOCK = select(conversations.c.fence).where(conversations.c.id == bindparam("of")).with_for_update()
+_NEXT = (  # the one being sent, if there is one, is always the first: nothing behind it is taken
+    select(table).where(table.c.conversation == bindparam("of"), _UNSENT).order_by(table.c.seq).limit(1)
+)
+_OVERTAKEN = (
+    update(table)
+    .where(table.c.conversation == bindparam("of"), _UNSENT, table.c.state == "ready")
+    .where(table.c.fenced, table.c.fence < bindparam("risen"))
+    .values(state="superseded", changed_at=bindparam("at"))
+)
+_TAKE = (
+    update(table)
+    .where(table.c.id == bindparam("row"), table.c.state == "ready")
+    .values(state="sending", changed_at=bindparam("at"), attempts=table.c.attempts + 1)
+    .returning(table)
+)
+_SENT = (
+    update(table)
+    .where(table.c.id == bindparam("row"))
+    .values(state="sent", message_id=bindparam("told"), changed_at=bindparam("at"))
+    .returning(table.c.message)
+)
+_IDS = select(messages.c.platform_ids).where(messages.c.id == bindparam("of")).with_for_update()
+_NAME = update(messages).where(messages.c.id == bindparam("of")).values(platform_ids=bindparam("ids"))
+
+
+def _from_row(row: Row[Any]) -> Outgoing:
+    kept = dict(row._mapping)
+    kept |= {"role": Role(row.role), "call": load(Call, kept["call"]), "state": Delivery(row.state)}
+    return Outgoing(**kept)
+
+
+class Outbox:
+    """The outbox of one transaction."""
+
+    def __init__(self, sql: Sql) -> None:
+        self._sql = sql
+
+    async def add(
+        self,
+        conversation: str,
+        calls: Sequence[Call],
+        role: Role,
+        *,
+        turn: str = "",
+        message: str = "",
+        fenced: bool = True,
+        not_before: int = 0,
+    ) -> tuple[str, ...]:
+        """Queue calls in this order, under the conversation's present fence; returns the rows' ids.
+
+        Rows of the bot and the system are superseded once the fence rises, unless `fenced` is False: what announces a
+        handoff must be said although a human has the word. Rows of an agent always go.
+
+        Raises:
+            Conflict: there is no such conversation.
+        """
+        if not calls:
+            return ()
+        last = await self._sql.row(_ALLOT, {"of": conversation, "amount": len(calls)})
+        if last is None:
+            raise Conflict(f"there is no conversation {conversation}")
+        now = self._sql.now
+        rows = [
+            {
+                "id": new_id(),
+                "conversation": conversation,
+                "seq": last.seq - len(calls) + place,
+                "role": role.value,
+                "call": dump(call),
+                "fence": last.fence,
+                "fenced": fenced and role is not Role.AGENT,
+                "state": Delivery.READY.value,
+                "not_before": not_before,
+                "turn": turn,
+                "message": message,
+                "created_at": now,
+                "changed_at": now,
+            }
+            for place, call in enumerate(calls, start=1)
+        ]
+        await self._sql.run(_INSERT, rows)
+        return tuple(str(row["id"]) for row in rows)
+
+    async def take(self, conversation: str, now: int) -> Outgoing | None:
+        """Take the next row out, marked as being sent; it must run inside `Store.write`.
+
+        None while another row of the conversation is being sent, when the first ready one is not due, or when there is
+        none. Rows under a fence that has risen meanwhile are superseded here, in the transaction that would send them.
+        """
+        fence = await self._sql.value(_LOCK, {"of": conversation})
+        if fence is None:
+            return None
+        row = await self._sql.row(_NEXT, {"of": conversation})
+        if row is not None and row.state == "ready" and row.fenced and row.fence < fence:
+            await self._sql.run(_OVERTAKEN, {"of": conversation, "risen": fence, "at": self._sql.now})
+            row = await self._sql.row(_NEXT, {"of": conversation})
+        if row is None or row.state != "ready" or row.not_before > now:
+            return None
+        taken = await self._sql.row(_TAKE, {"row": row.id, "at": self._sql.now})
+        return None if taken is None else _from_row(taken)
+
+    async def get(self, id: str) -> Outgoing | None:
+        """The row with this id."""
+        row = await self._sql.row(select(table).where(table.c.id == id))
+        return None if row is None else _from_row(row)
+
+    async def sent(self, id: str, message_id: str = "") -> None:
+        """It arrived, as `message_id`, which the transcript message remembers too."""
+        message = await self._sql.value(_SENT, {"row": id, "told": message_id, "at": self._sql.now})
+        if not message or not message_id:
+            return
+        ids = await self._sql.value(_IDS, {"of": message})
+        if ids is not None:
+            await self._sql.run(_NAME, {"of": message, "ids": [*ids, message_id]})
+
+    async def failed(self, id: str, state: Delivery) -> None:
+        """It will not be tried again: REFUSED, UNKNOWN or SUPERSEDED."""
+        if state not in (Delivery.UNKNOWN, Delivery.REFUSED, Delivery.SUPERSEDED):
+            raise ValueError(f"{state} is not a failure")
+        change = update(table).where(table.c.id == id)
+        await self._sql.run(change.values(state=state.value, changed_at=self._sql.now))
+
+    async def later(self, id: str, not_before: int) -> None:
+        """It never left: back to its place in the queue, not before this moment."""
+        change = update(table).where(table.c.id == id, table.c.state == "sending")
+        await self._sql.run(change.values(state="ready", not_before=not_before, changed_at=self._sql.now))
+
+    async def in_flight(self, conversation: str) -> bool:
+        """Whether a row of this conversation is being sent right now."""
+        query = select(exists().where(table.c.conversation == conversation, table.c.state == "sending"))
+        return bool(await self._sql.value(query))
+
+    async def waiting(self) -> tuple[str, ...]:
+        """The conversations with ready rows, the longest waiting first."""
+        query = select(table.c.conversation).where(_UNSENT, table.c.state == "ready")
+        return tuple(dict.fromkeys(await self._sql.column(query.order_by(table.c.id))))
+
+    async def stuck(self) -> tuple[Outgoing, ...]:
+        """Rows marked as being sent; at start-up, when nobody sends, their outcome is unknown."""
+        query = select(table).where(_UNSENT, table.c.state == "sending")
+        return tuple(_from_row(row) for row in await self._sql.rows(query.order_by(table.c.id)))
+
+    async def supersede(self, conversation: str, turn: str = "") -> int:
+        """Withdraw the ready rows of the bot for a turn (or for all turns); returns how many."""
+        change = update(table).where(
+            table.c.conversation == conversation, table.c.state == "ready", table.c.role == Role.BOT.value
+        )
+        if turn:
+            change = change.where(table.c.turn == turn)
+        return await self._sql.run(change.values(state="superseded", changed_at=self._sql.now))
+
+    async def list(self, conversation: str, *, message: str = "", turn: str = "") -> tuple[Outgoing, ...]:
+        """The rows of a conversation in order, of one transcript message or one turn where given."""
+        query = select(table).where(table.c.conversation == conversation)
+        if message:
+            query = query.where(table.c.message == message)
+        if turn:
+            query = query.where(table.c.turn == turn)
+        return tuple(_from_row(row) for row in await self._sql.rows(query.order_by(table.c.seq)))
