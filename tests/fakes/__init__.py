@@ -1,0 +1,1 @@
+"""Local servers that behave as Telegram and Slack do, for the platforms' real SDK clients to talk to."""
