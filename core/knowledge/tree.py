@@ -124,7 +124,7 @@ class _Composer:
     def scalar(self, event: Any) -> None:
         if event.tag not in _TEXT_TAGS:
             raise self.refuse(event, f"tags such as {event.tag} are not part of the format; write the text without it")
-        plain = event.style is None and event.tag is None
+        plain = bool(event.implicit[0])
         self.add(Scalar(event.start_mark.line + 1, event.value, plain), len(event.value) + 1, event.anchor, event)
 
     def begin(self, event: Any) -> None:
