@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row
+from sqlalchemy import Connection, Executable, Row, Table
+from sqlalchemy.dialects import postgresql, sqlite
 
 from core.ports import Clock
 
@@ -49,3 +50,14 @@ class Sql:
     async def run(self, statement: Executable, values: Values | Sequence[Values] | None = None) -> int:
         """Change rows; returns how many were touched."""
         return self.connection.execute(statement, values).rowcount
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that can say what happens on a conflict; both databases spell it alike."""
+        return postgresql.insert(table) if self.connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+    async def upsert(self, table: Table, row: Values) -> None:
+        """Insert a row, or overwrite the one with the same primary key."""
+        keys = [column.name for column in table.primary_key]
+        statement = self.insert(table).values(**row)
+        changes = {name: statement.excluded[name] for name in row if name not in keys}
+        await self.run(statement.on_conflict_do_update(index_elements=keys, set_=changes))

@@ -15,15 +15,24 @@ from sqlalchemy import Connection, Engine
 from core.errors import Broken
 from core.ports import Clock
 from core.store.blobs import BlobFolder
+from core.store.buttons import Buttons
 from core.store.conversations import Conversations
+from core.store.desk import Desk
 from core.store.engines import connect, sqlite_file
+from core.store.knowledge import Knowledge
+from core.store.labels import Labels
 from core.store.ledger import Ledger
 from core.store.locks import FileLock
 from core.store.outbox import Outbox
+from core.store.preferences import Preferences
+from core.store.references import References
 from core.store.sql import Sql
 from core.store.transcript import Transcript
 from core.store.trouble import translated
+from core.store.turns import Turns
 from core.store.upgrade import upgrade_now
+from core.store.users import Users
+from core.store.web import Web
 from core.store.writer import Writer, drive
 
 T = TypeVar("T")
@@ -56,6 +65,51 @@ class Tx:
     def outbox(self) -> Outbox:
         """What is to be said."""
         return Outbox(self.sql)
+
+    @cached_property
+    def turns(self) -> Turns:
+        """What was asked, predicted, decided."""
+        return Turns(self.sql)
+
+    @cached_property
+    def buttons(self) -> Buttons:
+        """What the keys on buttons mean."""
+        return Buttons(self.sql)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """Who asked for a human."""
+        return Desk(self.sql)
+
+    @cached_property
+    def labels(self) -> Labels:
+        """What people said about answers."""
+        return Labels(self.sql)
+
+    @cached_property
+    def blobs(self) -> References:
+        """Who wants which blob."""
+        return References(self.sql)
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """The draft and its releases."""
+        return Knowledge(self.sql)
+
+    @cached_property
+    def users(self) -> Users:
+        """Who may log in."""
+        return Users(self.sql)
+
+    @cached_property
+    def web(self) -> Web:
+        """What the web chat shows."""
+        return Web(self.sql)
+
+    @cached_property
+    def settings(self) -> Preferences:
+        """What people set while it runs."""
+        return Preferences(self.sql)
 
 
 class Store:
