@@ -152,7 +152,9 @@ def give_up(conversation: Conversation, now: int) -> Conversation:
     )
 
 
-def resolve(conversation: Conversation, now: int) -> Conversation:
-    """It is done; the customer's next message opens a new one."""
+def resolve(conversation: Conversation, now: int, agent: str = "") -> Conversation:
+    """It is done, by an agent or by time; the customer's next message opens a new one."""
     _must_be_open(conversation)
+    if agent and conversation.owner is Owner.AGENT and conversation.agent != agent:
+        raise NotAllowed(f"{conversation.agent_name} has this conversation; ask them to resolve it")
     return replace(conversation, fence=conversation.fence + 1, resolved_at=now)

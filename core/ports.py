@@ -19,7 +19,7 @@ The platform gets its acknowledgement only after this returned. Raises Retry whe
 class Adapter(Protocol):
     """A door to one platform, under one account of ours.
 
-    `router` is an ASGI application (or None) that the gateway mounts at the root of its HTTP server, for webhooks.
+    `router` is a Starlette router (or None) whose routes the gateway serves, for webhooks and pages.
     """
 
     platform: str

@@ -1,0 +1,5 @@
+"""`python -m bot` is `polydesk`."""
+
+from bot.cli import main
+
+main()

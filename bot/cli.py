@@ -1,0 +1,65 @@
+"""The command line: `polydesk`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.commands import database, knowledge, models, question, users
+from bot.commands.doctor import doctor
+from bot.commands.up import up as run_up
+from core.errors import BadInput, PolydeskError
+
+app = typer.Typer(
+    name="polydesk",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A customer-service bot for Telegram, Slack and the web that reads words, photos and voice notes together.",
+)
+app.add_typer(knowledge.app, name="kb")
+app.add_typer(models.app, name="models")
+app.add_typer(users.app, name="user")
+app.add_typer(database.app, name="db")
+app.command()(question.ask)
+app.command()(question.evaluate)
+app.command()(doctor)
+
+
+@app.command()
+def up(
+    kb: Annotated[Path | None, typer.Option(help="Knowledge base for a database that has none yet.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of web chat and console.")] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the web chat.")] = False,
+) -> None:
+    """Run everything on this machine: broker, workers, gateway, web chat, console, Telegram, Slack."""
+    run_up(kb, port, browser=not no_browser)
+
+
+@app.command()
+def gateway() -> None:
+    """Run the gateway alone, as the Procfile does."""
+    from bot.gateway import run
+    from bot.settings import load
+
+    run(load())
+
+
+def main() -> None:
+    """Run a command: exit 0 when done, 2 for bad input, 1 for anything else; the last line says what to do."""
+    try:
+        app(standalone_mode=True)
+    except BadInput as problem:
+        _fail(problem, 2)
+    except PolydeskError as problem:
+        _fail(problem, 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(problem: PolydeskError, status: int) -> None:
+    print(f"{problem}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,103 @@
+"""`polydesk up`: everything on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import webbrowser
+from contextlib import ExitStack
+from importlib.resources import files
+from pathlib import Path
+
+from bot.broker import embedded
+from bot.launcher import Launcher, must_be_free, only_one, stopping
+from bot.settings import Settings, load
+from bot.users import first_admin
+from core.errors import Broken
+
+_READY_SECONDS = 120.0
+
+
+def up(kb: Path | None, port: int | None, *, browser: bool) -> None:
+    """Start, tell where, watch, stop."""
+    began = time.monotonic()
+    settings = load(kb=kb, port=port)
+    if settings.kb is None:
+        settings = settings.model_copy(update={"kb": Path(str(files("bot.demo")))})
+    with ExitStack() as stack:
+        stack.enter_context(only_one(settings.data))
+        stop = stack.enter_context(stopping())
+        must_be_free(settings.host, settings.port)
+        _say(f"Data folder: {settings.data}")
+        prepare_models(settings)
+        password = asyncio.run(first_admin(settings))
+        redis_url = settings.redis_url.get_secret_value() if settings.redis_url else ""
+        launcher = Launcher(settings, redis_url or stack.enter_context(embedded(settings.data / "run")), _say)
+        stack.callback(launcher.stop)
+        launcher.start()
+        _say("Starting the gateway and the workers ...")
+        launcher.wait(lambda: stop.is_set() or _ready(settings), _READY_SECONDS)
+        if not stop.is_set():
+            _tell(settings, password, time.monotonic() - began)
+            if browser:
+                webbrowser.open(address(settings))
+        launcher.watch(stop)
+        _say("Stopping ...")
+
+
+def address(settings: Settings) -> str:
+    """Where people on this machine find us."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    return settings.public_url or f"http://{host}:{settings.port}"
+
+
+def prepare_models(settings: Settings) -> None:
+    """Prepare the weights in a process of its own, since converting them needs torch.
+
+    Raises:
+        Broken: they could not be prepared; the process has said why.
+    """
+    from workers.model.weights.fetch import ready
+
+    if ready(settings.models):
+        return
+    command = [sys.executable, "-m", "bot", "models", "prepare"]
+    if subprocess.run(command, check=False).returncode:
+        raise Broken("the models could not be prepared; see above, then run: polydesk models prepare")
+
+
+def _ready(settings: Settings) -> bool:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    try:
+        with urllib.request.urlopen(f"http://{host}:{settings.port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _doors(settings: Settings) -> dict[str, str]:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    with urllib.request.urlopen(f"http://{host}:{settings.port}/healthz", timeout=2) as answer:
+        doors: dict[str, str] = json.load(answer)["doors"]
+    return doors
+
+
+def _tell(settings: Settings, password: str, seconds: float) -> None:
+    _say(f"\nPolydesk is up ({seconds:.1f} s).\n")
+    _say(f"  Web chat   {address(settings)}/")
+    _say(f"  Console    {address(settings)}/console/")
+    if password:
+        _say(f"             log in as  admin  with  {password}   (shown only now)")
+    for platform, state in _doors(settings).items():
+        if platform != "web":
+            _say(f"  {platform.capitalize():<10} {state}")
+    _say(f"  Logs       {settings.data / 'log'}\n\nCtrl-C stops it.")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,62 @@
+"""`polydesk user`: who may log in to the console."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from bot.settings import load
+from bot.users import hashed
+from core.clock import WallClock
+from core.errors import BadInput
+from core.store.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="Who may log in to the console.")
+
+Password = Annotated[
+    str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="POLYDESK_NEW_PASSWORD")
+]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="The log-in name.")],
+    password: Password,
+    role: Annotated[str, typer.Option(help="`admin` (everything) or `agent` (the desk).")] = "agent",
+) -> None:
+    """Add somebody."""
+    if role not in ("admin", "agent"):
+        raise BadInput(f"unknown role {role!r}: choose admin or agent")
+    asyncio.run(_add(name, role, hashed(password)))
+    typer.echo(f"{name} can log in now, as {role}.", err=True)
+
+
+@app.command()
+def password(name: Annotated[str, typer.Argument(help="The log-in name.")], password: Password) -> None:
+    """Set a new password."""
+    asyncio.run(_set(name, hashed(password)))
+    typer.echo(f"The password of {name} is changed.", err=True)
+
+
+async def _add(name: str, role: str, known: str) -> None:
+    store = await _open()
+    try:
+        await store.write(lambda tx: tx.users.add(name, role, known))
+    finally:
+        await store.close()
+
+
+async def _set(name: str, known: str) -> None:
+    store = await _open()
+    try:
+        await store.write(lambda tx: tx.users.set_password(name, known))
+    finally:
+        await store.close()
+
+
+async def _open() -> Store:
+    settings = load()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    return await Store.open(settings.database, settings.blob_folder, WallClock())

@@ -1,0 +1,140 @@
+"""The gateway process: one event loop with every platform, the HTTP server, the lanes and the timers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+import uvicorn
+from core.store.sweep import sweep
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import generate_latest
+
+from bot.alarm import Alarm
+from bot.console.app import mount_console
+from bot.doors import Doors
+from bot.logs import configure
+from bot.measures import Measures
+from bot.settings import Settings
+from bot.wiring import House, house
+from core.broker import MEDIA, TEXT
+from core.errors import PolydeskError, Retry
+from workers.leash import hold
+
+log = structlog.get_logger()
+
+_TICK_SECONDS = 15.0
+_SWEEP_SECONDS = 3600.0
+
+
+def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        Broken: the database, the broker or the port cannot be had.
+    """
+    configure(settings.log_level)
+    hold()
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    async with house(settings) as home:
+        await _seed(home)
+        doors = Doors(home.adapters)
+        app = build(home, doors)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies or None,
+                timeout_graceful_shutdown=3,
+            )
+        )
+        await home.courier.recover()
+        await home.answering.recover()
+        background = [doors.run(home.hearing.hear), _tick(home), _sweep(home)]
+        if settings.notify_url is not None:
+            url = settings.public_url or f"http://{settings.host}:{settings.port}"
+            background.append(Alarm(home.store, home.bell, settings.notify_url.get_secret_value(), url).run())
+        await _together(server.serve(), background)
+
+
+async def _together(serving: Coroutine[Any, Any, None], background: list[Coroutine[Any, Any, None]]) -> None:
+    """Run the server, and the rest for as long as it runs."""
+    tasks = [asyncio.create_task(work) for work in background]
+    try:
+        await serving
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def build(home: House, doors: Doors) -> FastAPI:
+    """The HTTP application: health, figures, console, and what each adapter listens on."""
+    app = FastAPI(title="Polydesk", docs_url=None, redoc_url=None, openapi_url=None)
+    measures = Measures(lambda: home.brain.workers)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, object]:
+        return {
+            "ok": True,
+            "doors": {name: "open" if door.open else door.trouble or "opening" for name, door in doors.states.items()},
+            "workers": home.brain.workers,
+        }
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        missing = [queue for queue in (TEXT, MEDIA) if not home.brain.workers.get(queue)]
+        try:
+            await home.store.read(lambda tx: tx.knowledge.live("default"))
+        except PolydeskError as problem:
+            missing.append(f"database: {problem}")
+        return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        counts = await home.store.read(lambda tx: tx.desk.counts())
+        measures.waiting.set(counts.desk)
+        return PlainTextResponse(generate_latest(measures.registry).decode())
+
+    mount_console(app, home, doors)
+    for door in doors.states.values():
+        if door.adapter.router is not None:
+            app.router.routes.extend(door.adapter.router.routes)
+    return app
+
+
+async def _seed(home: House) -> None:
+    if home.settings.kb is None:
+        return
+    if await home.publishing.seed(home.settings.kb):
+        log.info("knowledge.seeded", path=str(home.settings.kb))
+    else:
+        log.info(
+            "knowledge.kept", hint="the database has releases, so POLYDESK_KB was not read; use polydesk kb import"
+        )
+
+
+async def _tick(home: House) -> None:
+    while True:
+        with contextlib.suppress(Retry):
+            await home.timers.tick()
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+async def _sweep(home: House) -> None:
+    while True:
+        with contextlib.suppress(Retry):
+            await sweep(home.store, days=home.settings.retention_days)
+        await asyncio.sleep(_SWEEP_SECONDS)

@@ -1,0 +1,116 @@
+"""The one place where concrete classes meet."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from adapters.registry import adapter
+from pydantic import SecretStr
+
+from bot.brain import CeleryBrain
+from bot.settings import Settings
+from core.answering import Answering, Room
+from core.bell import Bell
+from core.clock import WallClock
+from core.delivery import Courier
+from core.desk import Desk
+from core.errors import SettingsError
+from core.fetching import Fetcher
+from core.hearing import Hearing
+from core.live import Live
+from core.ports import Adapter
+from core.publishing import Publishing
+from core.speaking import Mouth
+from core.store.store import Store
+from core.timers import Patience, Timers
+
+BOT_ID = "default"
+KB_ID = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything a gateway is made of."""
+
+    settings: Settings
+    store: Store
+    bell: Bell
+    brain: CeleryBrain
+    adapters: dict[str, Adapter]
+    live: Live
+    courier: Courier
+    answering: Answering
+    hearing: Hearing
+    desk: Desk
+    timers: Timers
+    publishing: Publishing
+
+
+@asynccontextmanager
+async def house(settings: Settings) -> AsyncIterator[House]:
+    """Build everything, in the order in which it depends on each other, and take it down the other way round."""
+    if settings.redis_url is None:
+        raise SettingsError(
+            ["POLYDESK_REDIS_URL: a gateway needs a Redis or Valkey server; `polydesk up` brings one along"]
+        )
+    clock = WallClock()
+    patience = Patience()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    store = await Store.open(settings.database, settings.blob_folder, clock, exclusive=True)
+    try:
+        bell = Bell()
+        brain = CeleryBrain(settings.redis_url.get_secret_value(), uuid.uuid4().hex)
+        adapters = open_doors(settings, store, bell)
+        live = Live(store, store.blobs)
+        courier = Courier(store, adapters, bell, clock)
+        mouth = Mouth(adapters)
+        room = Room(store, brain, adapters, Fetcher(adapters, store.blobs, clock), live, courier, bell, clock)
+        answering = Answering(room)
+        async with brain.running():
+            yield House(
+                settings=settings,
+                store=store,
+                bell=bell,
+                brain=brain,
+                adapters=adapters,
+                live=live,
+                courier=courier,
+                answering=answering,
+                hearing=Hearing(store, answering, bell, idle_ms=patience.idle, bot_id=BOT_ID, kb_id=KB_ID),
+                desk=Desk(store, live, mouth, courier, bell, clock),
+                timers=Timers(store, live, mouth, courier, bell, clock, patience),
+                publishing=Publishing(store, bell, clock, KB_ID, brain),
+            )
+            await answering.close()
+            await courier.close()
+    finally:
+        await store.close()
+
+
+def open_doors(settings: Settings, store: Store, bell: Bell) -> dict[str, Adapter]:
+    """The adapters that the settings ask for; the web chat is always one."""
+    doors: dict[str, Adapter] = {"web": adapter("web")(store=store, bell=bell)}
+    if settings.telegram_token is not None:
+        doors["telegram"] = adapter("telegram")(
+            token=settings.telegram_token.get_secret_value(),
+            api_url=settings.telegram_api_url or None,
+            webhook_url=settings.telegram_webhook_url or None,
+            secret=_open(settings.telegram_secret),
+            blob=store.blobs.get,
+        )
+    if settings.slack_bot_token is not None:
+        doors["slack"] = adapter("slack")(
+            bot_token=settings.slack_bot_token.get_secret_value(),
+            app_token=_open(settings.slack_app_token),
+            signing_secret=_open(settings.slack_signing_secret),
+            api_url=settings.slack_api_url or None,
+            blob=store.blobs.get,
+        )
+    return doors
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None

@@ -1,0 +1,183 @@
+"""The road of a turn: hear, ask, decide, speak."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from core import wire
+from core.asking import Question
+from core.bell import Bell
+from core.conversation import Conversation, Owner
+from core.delivery import Courier
+from core.fetching import Fetcher
+from core.finishing import Finishing, Outcome
+from core.lanes import Lanes
+from core.listening import Listening, talk
+from core.live import Live, Published
+from core.ports import Adapter, Brain, Clock
+from core.quiet import LONGEST
+from core.saying import Saying, voice_for
+from core.speaking import Mouth
+from core.store.store import Store, Tx
+from core.store.tables import new_id
+from core.taps import Taps
+from core.thinking import Superseded, attend, think
+from core.values import Address, AttachmentKind, Call, InboundEvent
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the road runs through."""
+
+    store: Store
+    brain: Brain
+    doors: Mapping[str, Adapter]
+    fetcher: Fetcher
+    live: Live
+    courier: Courier
+    bell: Bell
+    clock: Clock
+
+
+class Answering:
+    """One lane a conversation; wake it after every commit that left something pending."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._mouth = Mouth(room.doors)
+        self._lanes = Lanes(self._work)
+        self._listening = Listening(room.store, room.fetcher, self._lanes, room.clock)
+        self._finishing = Finishing(self._mouth, room.clock)
+        self._taps = Taps(self._mouth, self._finishing, room.clock)
+        self._courtesies: set[asyncio.Task[None]] = set()
+
+    def wake(self, conversation: str) -> None:
+        """There is something to do."""
+        self._lanes.wake(conversation)
+
+    async def recover(self) -> None:
+        """After a start: ask again what was heard but never answered."""
+        for conversation in await self._room.store.read(lambda tx: tx.ledger.unanswered()):
+            self.wake(conversation)
+
+    async def close(self) -> None:
+        """Stop; what is pending is asked again at the next start."""
+        await self._lanes.close()
+
+    async def idle(self) -> None:
+        """Wait until no lane works."""
+        await self._lanes.idle()
+
+    async def _work(self, id: str) -> None:
+        while True:
+            self._lanes.heard(id)
+            pending = await self._listening.pending(id)
+            if not pending:
+                return
+            with structlog.contextvars.bound_contextvars(conversation=id, event=pending[0].id):
+                if talk(pending):
+                    await self._turn(id)
+                else:
+                    await self._act(id, pending[0])
+            self._room.courier.wake(id)
+            self._room.bell.ring(id)
+
+    async def _act(self, id: str, event: InboundEvent) -> None:
+        """A tap or a command: no model needed."""
+        published = await self._published(id)
+
+        async def act(tx: Tx) -> None:
+            await self._taps.take(tx, await _read(tx, id), event, published)
+            await tx.ledger.settle(id, [event.id])
+
+        await self._room.store.write(act)
+
+    async def _turn(self, id: str) -> None:
+        events = await self._listening.hear_out(id)
+        if not events:
+            return
+        published = await self._published(id)
+        turn = new_id()
+        try:
+            outcome = await self._think(id, turn, events, published)
+        except Superseded:
+            return  # nothing was settled: the whole turn is heard out again, with what arrived meanwhile
+
+        async def finish(tx: Tx) -> None:
+            await self._finishing.finish(tx, await _read(tx, id), turn, events, outcome, published)
+            await tx.ledger.settle(id, [event.id for event in events], turn)
+
+        await self._room.store.write(finish)
+
+    async def _think(self, id: str, turn: str, events: Sequence[InboundEvent], published: Published) -> Outcome:
+        parts = [part for event in events for part in event.attachments]
+        problems = tuple(part.problem for part in parts if part.problem is not None)
+        text = "\n".join(event.text for event in events if event.text).strip()
+        photos = tuple(part.blob for part in parts if part.blob and part.kind is AttachmentKind.PHOTO)
+        voices = tuple(part.blob for part in parts if part.blob and part.kind is AttachmentKind.VOICE)
+        if not (text or photos or voices):
+            return Outcome(None, None, problems)
+        keys = [event.id for event in events]
+        history = await self._room.store.read(lambda tx: tx.transcript.history(id, without=keys))
+        question = Question(turn, published.blob, text, photos, voices, history, events[-1].author.language)
+        began = self._room.clock.now()
+
+        async def newer(seconds: float) -> bool:
+            # Whoever never stops writing gets an answer to what they wrote so far.
+            late = (self._room.clock.now() - began) / 1000 > LONGEST
+            if not await self._lanes.woken(id, seconds) or late:
+                return False
+            self._lanes.heard(id)
+            return [event.id for event in talk(await self._listening.pending(id))] != keys
+
+        prediction = await attend(
+            asyncio.create_task(think(self._room.brain, self._room.clock, question)),
+            busy=lambda: self._show_busy(events[-1].address),
+            holding=lambda: self._say_holding(id, turn, published),
+            newer=newer,
+        )
+        return Outcome(question, prediction, problems)
+
+    async def _say_holding(self, id: str, turn: str, published: Published) -> None:
+        async def hold(tx: Tx) -> None:
+            conversation = await _read(tx, id)
+            if conversation.owner is Owner.BOT:
+                words = Saying(voice_for(conversation, published.knowledge).say("holding"))
+                await self._mouth.say(tx, conversation, words, now=self._room.clock.now(), turn=turn)
+
+        await self._room.store.write(hold)
+        self._room.courier.wake(id)
+
+    def _show_busy(self, address: Address) -> None:
+        door = self._room.doors.get(address.platform)
+        if door is None:
+            return
+
+        async def show() -> None:
+            call = Call("busy", {"address": wire.dump(address)})
+            try:
+                await door.send(call)
+            except Exception as problem:
+                # A courtesy: whether it arrives changes nothing.
+                log.debug("busy.not_shown", problem=type(problem).__name__)
+
+        task = asyncio.create_task(show())
+        self._courtesies.add(task)
+        task.add_done_callback(self._courtesies.discard)
+
+    async def _published(self, id: str) -> Published:
+        conversation = await self._room.store.read(lambda tx: _read(tx, id))
+        return await self._room.live.of(conversation.kb_id)
+
+
+async def _read(tx: Tx, id: str) -> Conversation:
+    conversation = await tx.conversations.get(id)
+    if conversation is None:
+        raise LookupError(f"conversation {id} is gone")
+    return conversation

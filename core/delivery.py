@@ -1,0 +1,119 @@
+"""Delivery: the outbox leaves in order, each row fenced, each outcome recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+import structlog
+
+from core.bell import Bell
+from core.errors import Blocked, OutcomeUnknown, PolydeskError, Refused, Retry
+from core.lanes import Lanes
+from core.ports import Adapter, Clock
+from core.store.outbox import Delivery, Outgoing
+from core.store.store import Store, Tx
+
+log = structlog.get_logger()
+
+_LONGEST_PAUSE = 60.0
+_MOST_ATTEMPTS = 12  # about ten minutes of a platform that cannot be reached
+
+
+class Courier:
+    """One lane a conversation; wake it after every commit that added to the outbox."""
+
+    def __init__(self, store: Store, doors: Mapping[str, Adapter], bell: Bell, clock: Clock) -> None:
+        self._store = store
+        self._doors = doors
+        self._bell = bell
+        self._clock = clock
+        self._lanes = Lanes(self._drain)
+        self._later: set[asyncio.Task[None]] = set()
+
+    def wake(self, conversation: str) -> None:
+        """There may be something to send."""
+        self._lanes.wake(conversation)
+
+    async def recover(self) -> None:
+        """After a start: rows that were being sent have an unknown outcome; rows that were ready leave now."""
+        for row in await self._store.read(lambda tx: tx.outbox.stuck()):
+            await self._record(row, OutcomeUnknown("the gateway stopped while this was being sent"))
+        for conversation in await self._store.read(lambda tx: tx.outbox.waiting()):
+            self.wake(conversation)
+
+    async def settled(self, conversation: str, seconds: float) -> bool:
+        """Wait until nothing of this conversation is on its way to the platform; False after `seconds`."""
+        end = self._clock.now() + seconds * 1000
+        while await self._store.read(lambda tx: tx.outbox.in_flight(conversation)):
+            if self._clock.now() > end:
+                return False
+            await self._clock.sleep(0.02)
+        return True
+
+    async def close(self) -> None:
+        """Stop; what is ready leaves at the next start."""
+        for task in self._later:
+            task.cancel()
+        await self._lanes.close()
+
+    async def idle(self) -> None:
+        """Wait until no lane works."""
+        await self._lanes.idle()
+
+    async def _drain(self, conversation: str) -> None:
+        known = await self._store.read(lambda tx: tx.conversations.get(conversation))
+        door = self._doors.get(known.address.platform) if known else None
+        while door is not None:  # a door that is shut today may be open after the next start: its rows wait
+            row = await self._store.write(lambda tx: tx.outbox.take(conversation, self._clock.now()))
+            if row is None or not await self._sent(door, row):
+                return
+            self._bell.ring(conversation)
+
+    async def _sent(self, door: Adapter, row: Outgoing) -> bool:
+        """Send one row and record the outcome; False when it must wait."""
+        try:
+            sent = await door.send(row.call)
+        except Retry as problem:
+            await self._postpone(row, problem)
+            return False
+        except PolydeskError as problem:
+            await self._record(row, problem)
+        else:
+            await self._store.write(lambda tx: tx.outbox.sent(row.id, sent.message))
+        return True
+
+    async def _postpone(self, row: Outgoing, problem: Retry) -> None:
+        if row.attempts >= _MOST_ATTEMPTS:
+            await self._record(row, Refused(f"given up after {row.attempts} attempts: {problem}"))
+            self.wake(row.conversation)
+            return
+        pause = min(max(problem.after, min(0.5 * 2**row.attempts, _LONGEST_PAUSE)), 3600.0)
+        log.warning("delivery.later", conversation=row.conversation, seconds=pause, problem=type(problem).__name__)
+        not_before = self._clock.now() + int(pause * 1000)
+        await self._store.write(lambda tx: tx.outbox.later(row.id, not_before))
+
+        async def wake_later() -> None:
+            await self._clock.sleep(pause)
+            self.wake(row.conversation)
+
+        task = asyncio.create_task(wake_later())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _record(self, row: Outgoing, problem: PolydeskError) -> None:
+        """Write down that a row did not (surely) arrive, where the agent sees it."""
+        unknown = isinstance(problem, OutcomeUnknown)
+        log.warning("delivery.failed", conversation=row.conversation, unknown=unknown, problem=str(problem))
+
+        async def record(tx: Tx) -> None:
+            await tx.outbox.failed(row.id, Delivery.UNKNOWN if unknown else Delivery.REFUSED)
+            if row.message:
+                await tx.transcript.add_facts(row.message, {"delivery": "unknown" if unknown else "refused"})
+            conversation = await tx.conversations.get(row.conversation)
+            if conversation is not None and isinstance(problem, Blocked):
+                await tx.conversations.put(replace(conversation, blocked=True))
+
+        await self._store.write(record)
+        self._bell.ring(row.conversation)

@@ -1,0 +1,146 @@
+"""The desk: what agents do with conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from core import conversation as moves
+from core.bell import Bell
+from core.conversation import Conversation, Owner
+from core.delivery import Courier
+from core.errors import BadInput
+from core.knowledge.entries import KnowledgeBase
+from core.live import Live
+from core.ports import Clock
+from core.saying import Saying, voice_for
+from core.speaking import Mouth
+from core.store.store import Store, Tx
+from core.values import Author, Role
+
+Move = Callable[[Tx, Conversation, KnowledgeBase], Awaitable[Conversation]]
+
+CONFIRM_SECONDS = 10.0  # how long a claim waits for words of the bot that are on their way already
+
+
+class Desk:
+    """Every move commits, then tells: the customer, the other agents' pages, the outbox.
+
+    Agents are `Author`s of role AGENT whose id is their log-in name. All methods raise NotAllowed when the
+    conversation's state forbids the move, and BadInput when there is no such conversation.
+    """
+
+    def __init__(self, store: Store, live: Live, mouth: Mouth, courier: Courier, bell: Bell, clock: Clock) -> None:
+        self._store = store
+        self._live = live
+        self._mouth = mouth
+        self._courier = courier
+        self._bell = bell
+        self._clock = clock
+
+    async def claim(self, id: str, agent: Author) -> Conversation:
+        """Take a conversation over; when this returns, the bot has said its last word."""
+
+        async def claim(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
+            if conversation.owner is Owner.AGENT and conversation.agent == agent.id:
+                return conversation
+            moved = moves.claim(conversation, agent.id, agent.name or agent.id, self._clock.now())
+            moved = await tx.conversations.put(replace(moved, welcomed=True))
+            await tx.desk.claim(id, agent.id)
+            await tx.labels.add(id, "claim", by=agent.id)
+            await self._tell(tx, moved, knowledge, "claimed", name=moved.agent_name)
+            return moved
+
+        moved = await self._move(id, claim)
+        await self._courier.settled(id, CONFIRM_SECONDS)
+        self._wake(id)
+        return moved
+
+    async def say(
+        self, id: str, agent: Author, text: str, photos: Sequence[str] = (), *, entry: str = "", turn: str = ""
+    ) -> Conversation:
+        """Write to the customer; `photos` are blobs, `entry` the one whose answer the agent chose (a label)."""
+        if not text.strip() and not photos:
+            raise BadInput("nothing to send: write something or add a photo")
+
+        async def say(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
+            moved = await tx.conversations.put(moves.agent_spoke(conversation, agent.id, self._clock.now()))
+            if entry:
+                await tx.labels.add(id, "agent_entry", entry=entry, turn=turn, by=agent.id)
+            for blob in photos:
+                await tx.blobs.refer(blob, id, "attachment")
+            words = Saying(text.strip(), (), tuple(photos))
+            await self._mouth.say(tx, moved, words, now=self._clock.now(), author=agent)
+            return moved
+
+        moved = await self._move(id, say)
+        self._wake(id)
+        return moved
+
+    async def note(self, id: str, agent: Author, text: str) -> None:
+        """Write an internal note, which no customer sees."""
+        if not text.strip():
+            raise BadInput("nothing to note: write something")
+
+        async def note(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
+            await tx.transcript.note(id, agent, text.strip())
+            return conversation
+
+        await self._move(id, note)
+        self._bell.ring(id)
+
+    async def hand_back(self, id: str, agent: Author) -> Conversation:
+        """Give the word back to the bot."""
+
+        async def back(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
+            moved = await tx.conversations.put(moves.hand_back(conversation, agent.id))
+            await tx.desk.close(id)
+            await tx.labels.add(id, "hand_back", by=agent.id)
+            await self._tell(tx, moved, knowledge, "back")
+            return moved
+
+        moved = await self._move(id, back)
+        self._wake(id)
+        return moved
+
+    async def resolve(self, id: str, agent: Author) -> Conversation:
+        """Close it; the customer's next message opens a new one."""
+
+        async def resolve(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
+            moved = await tx.conversations.put(moves.resolve(conversation, self._clock.now(), agent.id))
+            await tx.desk.close(id)
+            await tx.labels.add(id, "resolve", by=agent.id)
+            await self._tell(tx, moved, knowledge, "resolved")
+            return moved
+
+        moved = await self._move(id, resolve)
+        self._wake(id)
+        return moved
+
+    async def _move(self, id: str, move: Move) -> Conversation:
+        conversation = await self._store.read(lambda tx: _existing(tx, id))
+        published = await self._live.of(conversation.kb_id)
+
+        async def work(tx: Tx) -> Conversation:
+            return await move(tx, await _existing(tx, id), published.knowledge)
+
+        return await self._store.write(work)
+
+    async def _tell(
+        self, tx: Tx, conversation: Conversation, knowledge: KnowledgeBase, text: str, **values: object
+    ) -> None:
+        """Tell the customer that the word has passed on; said whoever has it now."""
+        words = Saying(voice_for(conversation, knowledge).say(text, **values))
+        system = Author(id="system", role=Role.SYSTEM)
+        await self._mouth.say(tx, conversation, words, now=self._clock.now(), author=system, fenced=False)
+
+    def _wake(self, id: str) -> None:
+        self._courier.wake(id)
+        self._bell.ring(id)
+
+
+async def _existing(tx: Tx, id: str) -> Conversation:
+    conversation = await tx.conversations.get(id)
+    if conversation is None:
+        raise BadInput("there is no such conversation; it may have been deleted")
+    return conversation

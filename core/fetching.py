@@ -1,0 +1,74 @@
+"""Getting what came with a message: platform file -> checked, stripped blob."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+import structlog
+
+from core.errors import PolydeskError, Retry, Unreadable
+from core.media import sniff, strip
+from core.ports import Adapter, Clock
+from core.store.blobs import BlobFolder
+from core.values import Attachment, AttachmentKind, InboundEvent, Problem
+
+log = structlog.get_logger()
+
+LARGEST = 20 * 1024 * 1024  # bytes; what Telegram's bots may fetch, and more than any phone photo needs
+_ATTEMPTS = 3
+
+
+class Fetcher:
+    """Fetches files through the doors they came in by."""
+
+    def __init__(self, doors: Mapping[str, Adapter], blobs: BlobFolder, clock: Clock) -> None:
+        self._doors = doors
+        self._blobs = blobs
+        self._clock = clock
+
+    async def fetch(self, event: InboundEvent) -> InboundEvent:
+        """The event with every file fetched, or with the problem that each one has; never raises for a bad file."""
+        parts = await asyncio.gather(*(self._one(event.address.platform, part) for part in event.attachments))
+        return replace(event, attachments=tuple(parts))
+
+    async def _one(self, platform: str, part: Attachment) -> Attachment:
+        if part.blob or part.problem is not None or part.kind is AttachmentKind.OTHER:
+            return part if part.blob or part.problem else replace(part, problem=Problem.UNKNOWN)
+        try:
+            raw = await self._download(platform, part)
+            return await asyncio.to_thread(self.keep, part, raw)
+        except Unreadable as unreadable:
+            return replace(part, problem=unreadable.problem)
+        except PolydeskError as problem:
+            log.warning("fetch.failed", platform=platform, problem=str(problem))
+            return replace(part, problem=Problem.NOT_DELIVERED)
+
+    async def _download(self, platform: str, part: Attachment) -> bytes:
+        door = self._doors.get(platform)
+        if door is None:
+            raise Unreadable(Problem.NOT_DELIVERED, f"{platform} is not connected")
+        for attempt in range(_ATTEMPTS - 1):
+            try:
+                return await door.fetch(part)
+            except Retry as problem:
+                await self._clock.sleep(min(problem.after, 2.0**attempt))
+        return await door.fetch(part)
+
+    def keep(self, part: Attachment, raw: bytes) -> Attachment:
+        """Check the bytes, strip what they say about where and with what they were made, and store them.
+
+        Raises:
+            Unreadable: empty, too large, or neither a picture nor a recording. The bytes decide, never the name.
+        """
+        if not raw:
+            raise Unreadable(Problem.EMPTY)
+        if len(raw) > LARGEST:
+            raise Unreadable(Problem.TOO_LARGE)
+        seen = sniff(raw)
+        if seen.problem is not None:
+            raise Unreadable(seen.problem)
+        if seen.kind is AttachmentKind.PHOTO:
+            raw = strip(raw, seen.mime)
+        return replace(part, kind=seen.kind, mime=seen.mime, size=len(raw), blob=self._blobs.put(raw))

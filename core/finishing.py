@@ -1,0 +1,208 @@
+"""The end of a turn: the prediction is judged against the world as it is now, then said, drafted or handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core import conversation as moves
+from core import wire
+from core.asking import Answer, Clarify, Decision, Escalate, Hold, Prediction, Question, Reason
+from core.conversation import Conversation, Owner
+from core.live import Published
+from core.policy import decide
+from core.ports import Clock
+from core.saying import Saying, handed_over, saying, unread, voice_for
+from core.speaking import Mouth
+from core.store.store import Tx
+from core.values import EventKind, InboundEvent, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of asking; `question` is None when nothing could be read, `prediction` when nobody answered it."""
+
+    question: Question | None
+    prediction: Prediction | None
+    problems: tuple[Problem, ...] = ()
+
+
+class Finishing:
+    """Works inside one transaction, so that decision, words and ledger are one fact."""
+
+    def __init__(self, mouth: Mouth, clock: Clock) -> None:
+        self._mouth = mouth
+        self._clock = clock
+
+    async def finish(
+        self,
+        tx: Tx,
+        conversation: Conversation,
+        turn: str,
+        events: Sequence[InboundEvent],
+        outcome: Outcome,
+        published: Published,
+    ) -> None:
+        """Decide, now that the transaction sees who has the word, and do it."""
+        prediction = outcome.prediction
+        if prediction is not None:
+            await _note_what_was_heard(tx, events, prediction)
+            speaks = published.knowledge.languages
+            if prediction.spoken and prediction.language in speaks and prediction.language != conversation.language:
+                conversation = replace(conversation, language=prediction.language)
+        decision = _judge(conversation, outcome, published)
+        await tx.turns.record(
+            turn,
+            conversation.id,
+            events=[event.id for event in events],
+            question=wire.dump(outcome.question) if outcome.question else None,
+            prediction=wire.dump(prediction) if prediction else None,
+            decision={"kind": type(decision).__name__.lower(), **wire.dump(decision)},
+            release=published.blob,
+        )
+        if isinstance(decision, Hold):
+            await self._hold(tx, conversation, turn, decision, outcome, published)
+        else:
+            await self._say(tx, conversation, turn, events, decision, outcome, published)
+
+    async def hand_over(
+        self, tx: Tx, conversation: Conversation, reason: Reason, published: Published, turn: str = "", lead: str = ""
+    ) -> Conversation:
+        """Ask for a human, and tell the customer."""
+        now = self._clock.now()
+        voice = voice_for(conversation, published.knowledge, turn)
+        words = handed_over(reason, voice, now).after(lead)
+        if not conversation.welcomed:
+            words = words.after(voice.say("welcome"))
+        moved = replace(moves.hand_over(conversation, reason.value, now), welcomed=True)
+        moved = await tx.conversations.put(moved)
+        await tx.desk.open(conversation.id, reason.value)
+        # What announces the human is said even if one claims this very moment.
+        await self._mouth.say(tx, moved, words, now=now, turn=turn, fenced=False, facts={"reason": reason.value})
+        return moved
+
+    async def _say(
+        self,
+        tx: Tx,
+        conversation: Conversation,
+        turn: str,
+        events: Sequence[InboundEvent],
+        decision: Decision,
+        outcome: Outcome,
+        published: Published,
+    ) -> None:
+        now = self._clock.now()
+        voice = voice_for(conversation, published.knowledge, turn)
+        problems = _all_problems(outcome)
+        lost = unread(problems, voice) if not _only_unread(decision) else ""
+        if isinstance(decision, Escalate) and not decision.offer:
+            await self.hand_over(tx, conversation, decision.reason, published, turn, lost)
+            return
+        if await self._same_as_before(tx, conversation, events, decision):
+            return
+        words = saying(decision, outcome.prediction, problems, voice, now).before(lost)
+        if not conversation.welcomed:
+            words = words.after(voice.say("welcome"))
+        misses = conversation.misses + 1 if isinstance(decision, Escalate) and _counts(decision) else 0
+        if isinstance(decision, Clarify):
+            misses = conversation.misses
+        moved = await tx.conversations.put(replace(conversation, misses=misses, welcomed=True))
+        await self._mouth.say(tx, moved, words, now=now, turn=turn, facts=_facts(decision, outcome))
+        if isinstance(decision, Answer) and decision.then_escalate:
+            await self.hand_over(tx, moved, Reason.ENTRY, published, turn)
+
+    async def _hold(
+        self,
+        tx: Tx,
+        conversation: Conversation,
+        turn: str,
+        decision: Hold,
+        outcome: Outcome,
+        published: Published,
+    ) -> None:
+        """A human has the word, or will have: the bot's idea becomes a draft, the customer's first words a receipt."""
+        now = self._clock.now()
+        voice = voice_for(conversation, published.knowledge, turn)
+        prediction = outcome.prediction
+        known = published.knowledge.entry(prediction.entry) if prediction else None
+        if prediction is not None and known is not None:
+            text = known.answer_in(voice.language, published.knowledge.language)
+            await tx.transcript.draft(conversation.id, text, _facts(decision, outcome))
+        if decision.reason is Reason.DESK and not conversation.acknowledged:
+            conversation = replace(conversation, acknowledged=True)
+            await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now, turn=turn, fenced=False)
+        await tx.conversations.put(conversation)
+
+    @staticmethod
+    async def _same_as_before(
+        tx: Tx, conversation: Conversation, events: Sequence[InboundEvent], decision: Decision
+    ) -> bool:
+        """Whether only an edit was heard, and the answer to it is what we said last: then it is not said again."""
+        if not isinstance(decision, Answer) or any(event.kind is not EventKind.EDITED for event in events):
+            return False
+        latest = await tx.transcript.latest(conversation.id, limit=20)
+        said = [message.facts.get("entry") for message in latest if message.facts.get("decision") == "answer"]
+        return bool(said) and said[-1] == decision.entry
+
+
+def _judge(conversation: Conversation, outcome: Outcome, published: Published) -> Decision:
+    if conversation.owner is not Owner.BOT:
+        return Hold(Reason.AGENT if conversation.owner is Owner.AGENT else Reason.DESK)
+    if outcome.question is None:
+        return Escalate(Reason.UNREADABLE, offer=True)
+    if outcome.prediction is None:
+        return Escalate(Reason.BRAIN)
+    return decide(conversation, outcome.prediction, published.knowledge)
+
+
+def _all_problems(outcome: Outcome) -> tuple[Problem, ...]:
+    worker = tuple(part.problem for part in outcome.prediction.unread) if outcome.prediction else ()
+    return outcome.problems + worker
+
+
+def _only_unread(decision: Decision) -> bool:
+    """Whether the words of the decision name by themselves what could not be read."""
+    return isinstance(decision, Escalate) and decision.reason is Reason.UNREADABLE and decision.offer
+
+
+def _counts(decision: Escalate) -> bool:
+    """Whether it is a miss; a sticker is not, however many follow it."""
+    return decision.reason is not Reason.UNREADABLE
+
+
+def _facts(decision: Decision, outcome: Outcome) -> dict[str, Any]:
+    """What the desk shows about a message of the bot."""
+    facts: dict[str, Any] = {"decision": type(decision).__name__.lower()}
+    if isinstance(decision, Answer):
+        facts |= {"entry": decision.entry, "builtin": decision.builtin}
+    if isinstance(decision, Escalate | Hold):
+        facts["reason"] = decision.reason.value
+    prediction = outcome.prediction
+    if prediction is not None:
+        facts |= {
+            "confidence": prediction.confidence,
+            "answer_at": prediction.answer_at,
+            "candidates": [wire.dump(candidate) for candidate in prediction.candidates[:5]],
+            "ocr": list(prediction.ocr),
+            "transcript": prediction.transcript,
+            "language": prediction.language,
+            "evidence": prediction.evidence,
+            "model": prediction.model,
+            "release": prediction.release,
+        }
+    return facts
+
+
+async def _note_what_was_heard(tx: Tx, events: Sequence[InboundEvent], prediction: Prediction) -> None:
+    """Put the transcript of the voice notes and the words read in the photos beside the customer's message."""
+    facts: dict[str, Any] = {}
+    if prediction.transcript:
+        facts["transcript"] = prediction.transcript
+    if prediction.ocr:
+        facts["ocr"] = list(prediction.ocr)
+    spoken = [event for event in events if event.attachments]
+    if facts and spoken:
+        message = await tx.transcript.of_event(spoken[-1].id)
+        if message is not None:
+            await tx.transcript.add_facts(message.id, facts)

@@ -1,0 +1,118 @@
+"""Publishing: one draft that people edit, and immutable releases that the bot answers from."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from core import wire
+from core.asking import Question
+from core.bell import Bell
+from core.errors import BadInput, KnowledgeError, Retry
+from core.knowledge.check import check
+from core.knowledge.entries import KnowledgeBase, Release
+from core.knowledge.files import load
+from core.knowledge.packing import pack
+from core.ports import Brain, Clock
+from core.store.releases import ReleaseRow
+from core.store.store import Store, Tx
+from core.store.tables import new_id
+
+log = structlog.get_logger()
+
+WARM_SECONDS = 120.0  # a worker may have to encode a whole knowledge base first
+
+
+class Publishing:
+    """What admins do with one knowledge base; everything raises BadInput with what to mend."""
+
+    def __init__(self, store: Store, bell: Bell, clock: Clock, kb_id: str, brain: Brain | None = None) -> None:
+        self._store = store
+        self._bell = bell
+        self._clock = clock
+        self._kb_id = kb_id
+        self._brain = brain
+
+    async def draft(self) -> KnowledgeBase:
+        """The knowledge base as it is being edited; its files are blobs."""
+        draft = await self._store.read(lambda tx: tx.knowledge.draft(self._kb_id))
+        if draft is None:
+            raise BadInput("there is no knowledge base yet: polydesk kb import PATH")
+        return draft.knowledge
+
+    async def live(self) -> Release | None:
+        """The release that answers now, if anything was ever published."""
+        row = await self._store.read(lambda tx: tx.knowledge.live(self._kb_id))
+        return wire.loads(Release, await self._store.fetch(row.blob)) if row else None
+
+    async def seed(self, path: Path) -> bool:
+        """Import and publish `path` where nothing was ever published; False, with nothing read, where something was."""
+        if await self._store.read(lambda tx: tx.knowledge.live(self._kb_id)) is not None:
+            return False
+        await self.bring_in(await asyncio.to_thread(load, path), by="seed")
+        await self.publish(by="seed", note=f"from {path.name}")
+        return True
+
+    async def bring_in(self, knowledge: KnowledgeBase, *, merge: bool = False, by: str = "") -> KnowledgeBase:
+        """Replace the draft by `knowledge`, whose files are paths or blobs; `merge` keeps what it does not name."""
+        packed = await asyncio.to_thread(pack, knowledge, lambda path: self._store.blobs.put(path.read_bytes()))
+        if merge and (before := await self._store.read(lambda tx: tx.knowledge.draft(self._kb_id))):
+            packed = merged(before.knowledge, packed)
+        await self._store.write(lambda tx: tx.knowledge.replace(self._kb_id, packed, by=by))
+        return packed
+
+    async def publish(self, *, by: str = "", note: str = "") -> ReleaseRow:
+        """Make the draft the next release, live for the next question.
+
+        A worker prepares it first, so that no customer waits for the encoding of a changed entry; without a worker it
+        goes live all the same and is prepared by the first question.
+
+        Raises:
+            KnowledgeError: the draft breaks a rule of the format; nothing was published.
+        """
+        knowledge = await self.draft()
+        problems = check(knowledge)
+        if problems:
+            raise KnowledgeError(problems)
+        rows = await self._store.read(lambda tx: tx.knowledge.releases(self._kb_id))
+        number = rows[0].number + 1 if rows else 1
+        blob = await self._store.keep(wire.dumps(Release(self._kb_id, number, knowledge)).encode())
+        await self._warm(blob)
+        digest = hashlib.sha256(wire.dumps(knowledge).encode()).hexdigest()
+
+        async def publish(tx: Tx) -> ReleaseRow:
+            return await tx.knowledge.publish(self._kb_id, blob, digest=digest, by=by, note=note)
+
+        row = await self._store.write(publish)
+        log.info("knowledge.published", number=row.number, entries=len(knowledge.live))
+        self._bell.ring(self._kb_id)
+        return row
+
+    async def rollback(self, number: int, *, by: str = "") -> ReleaseRow:
+        """Publish an old release again under a new number; the draft stays as it is."""
+        old = await self._store.read(lambda tx: tx.knowledge.release(self._kb_id, number))
+        if old is not None:
+            await self._warm(old.blob)
+        row = await self._store.write(lambda tx: tx.knowledge.rollback(self._kb_id, number, by=by))
+        self._bell.ring(self._kb_id)
+        return row
+
+    async def _warm(self, blob: str) -> None:
+        if self._brain is None:
+            return
+        deadline = self._clock.now() + int(WARM_SECONDS * 1000)
+        try:
+            await self._brain.ask(Question(new_id(), blob, deadline=deadline))
+        except Retry as problem:
+            log.warning("knowledge.not_prepared", problem=str(problem))
+
+
+def merged(before: KnowledgeBase, after: KnowledgeBase) -> KnowledgeBase:
+    """`after`, with the entries of `before` that it does not name; a renamed entry is a new one."""
+    named = {entry.id: entry for entry in after.entries}
+    kept = tuple(named.pop(entry.id, entry) for entry in before.entries)
+    return replace(after, entries=(*kept, *named.values()))

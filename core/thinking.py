@@ -1,0 +1,91 @@
+"""Asking the brain, with patience and a ladder down: whole question, again, without media, then a human."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from core.asking import Prediction, Question
+from core.errors import BrainGone, Retry
+from core.ports import Brain, Clock
+
+log = structlog.get_logger()
+
+ATTEMPTS = 3
+TEXT_SECONDS = 10.0  # a typed question takes milliseconds; the rest is for a release that the worker has not read yet
+MEDIA_SECONDS = 30.0
+_BUSY_EVERY = 4.0  # platforms show "typing" for about five seconds
+_HOLDING_AFTER = 8.0  # until the customer hears that we are still at it
+
+
+class Superseded(Exception):
+    """Something newer belongs to the same turn, so this answer is not wanted any more."""
+
+
+async def think(brain: Brain, clock: Clock, question: Question) -> Prediction | None:
+    """A prediction, or None when nobody answered: then a human must.
+
+    The last attempt goes without media, and so does the one after a worker died with this very question in its hands:
+    a photo that kills a worker kills it once.
+    """
+    blind = False
+    for attempt in range(1, ATTEMPTS + 1):
+        media = bool(question.photos or question.voices)
+        if media and (blind or attempt == ATTEMPTS):
+            if not question.text:
+                return None
+            question = replace(question, photos=(), voices=())
+            media = False
+        seconds = MEDIA_SECONDS if media else TEXT_SECONDS
+        try:
+            return await brain.ask(replace(question, attempt=attempt, deadline=clock.now() + int(seconds * 1000)))
+        except BrainGone as gone:
+            blind = blind or gone.held
+            log.warning("brain.gone", question=question.id, attempt=attempt, problem=str(gone))
+        except Retry as problem:
+            log.warning("brain.failed", question=question.id, attempt=attempt, problem=str(problem))
+    return None
+
+
+async def attend(
+    asked: asyncio.Task[Prediction | None],
+    *,
+    busy: Callable[[], None],
+    holding: Callable[[], Coroutine[Any, Any, None]],
+    newer: Callable[[float], Coroutine[Any, Any, bool]],
+) -> Prediction | None:
+    """Wait for `asked`, keeping the customer company.
+
+    `busy` shows that we are at it, again and again; `holding` says so, once; `newer(seconds)` waits at most that long
+    and tells whether the turn has grown.
+
+    Raises:
+        Superseded: the turn has grown.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    shown = 0.0
+    held = False
+    try:
+        while not asked.done():
+            waited = loop.time() - began
+            if waited >= shown:
+                shown += _BUSY_EVERY
+                busy()
+            if waited >= _HOLDING_AFTER and not held:
+                held = True
+                await holding()
+            grown = asyncio.create_task(newer(0.5))
+            try:
+                await asyncio.wait({asked, grown}, return_when=asyncio.FIRST_COMPLETED)
+                if not asked.done() and grown.done() and grown.result():
+                    raise Superseded
+            finally:
+                grown.cancel()
+        return asked.result()
+    finally:
+        asked.cancel()

@@ -1,0 +1,114 @@
+"""What happens when nobody comes: waiting customers, silent agents, conversations that ended by themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import structlog
+
+from core import conversation as moves
+from core.bell import Bell
+from core.conversation import Conversation
+from core.delivery import Courier
+from core.knowledge.hours import is_open
+from core.live import Live
+from core.ports import Clock
+from core.saying import Saying, voice_for
+from core.speaking import Mouth
+from core.store.store import Store, Tx
+from core.values import Author, Role
+
+log = structlog.get_logger()
+
+MINUTE = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long things may take, in milliseconds."""
+
+    unclaimed: int = 10 * MINUTE
+    agent: int = 30 * MINUTE
+    idle: int = 24 * 60 * MINUTE
+
+
+class Timers:
+    """Looks, whenever it is asked to tick, for conversations whose time has come."""
+
+    def __init__(
+        self, store: Store, live: Live, mouth: Mouth, courier: Courier, bell: Bell, clock: Clock, patience: Patience
+    ) -> None:
+        self._store = store
+        self._live = live
+        self._mouth = mouth
+        self._courier = courier
+        self._bell = bell
+        self._clock = clock
+        self._patience = patience
+
+    async def tick(self) -> None:
+        """Do what is due; each conversation by itself, so that one that fails harms no other."""
+        now = self._clock.now()
+        due = await self._store.read(
+            lambda tx: tx.conversations.due(
+                waiting_before=now - self._patience.unclaimed,
+                silent_before=now - self._patience.agent,
+                idle_before=now - self._patience.idle,
+            )
+        )
+        for conversation in due.waiting:
+            await self._nobody_came(conversation, now)
+        for conversation in due.silent:
+            # Only a customer who wrote since can miss an agent's word.
+            if conversation.heard_at > conversation.agent_at:
+                await self._agent_is_silent(conversation, now)
+        for conversation in due.idle:
+            resolved = moves.resolve(conversation, now)
+
+            async def close(tx: Tx, resolved: Conversation = resolved) -> None:
+                await tx.conversations.put(resolved)
+                await tx.desk.close(resolved.id)
+
+            await self._store.write(close)
+            self._bell.ring(conversation.id)
+
+    async def _nobody_came(self, conversation: Conversation, now: int) -> None:
+        """Tell the customer once, the agents again and again; outside the working hours nobody is expected."""
+        published = await self._live.of(conversation.kb_id)
+        if not is_open(published.knowledge.desk, now):
+            return
+        first = conversation.reminded_at == 0
+        minutes = (now - conversation.waiting_since) // MINUTE
+
+        async def remind(tx: Tx) -> None:
+            moved = await tx.conversations.put(replace(conversation, reminded_at=now))
+            if first:
+                words = Saying(voice_for(moved, published.knowledge).say("nobody", minutes=minutes))
+                await self._mouth.say(
+                    tx, moved, words, now=now, author=Author("system", role=Role.SYSTEM), fenced=False
+                )
+
+        await self._store.write(remind)
+        self._tell(conversation.id)
+
+    async def _agent_is_silent(self, conversation: Conversation, now: int) -> None:
+        """First a reminder to the agent, then the conversation goes back to the desk, never silently to the bot."""
+
+        async def move(tx: Tx) -> None:
+            system = Author("system", role=Role.SYSTEM)
+            if conversation.reminded_at == 0:
+                await tx.conversations.put(replace(conversation, reminded_at=now))
+                text = f"{conversation.agent_name}, the customer is waiting for your answer."
+                await tx.transcript.note(conversation.id, system, text)
+                return
+            moved = await tx.conversations.put(moves.give_up(conversation, now))
+            await tx.desk.unclaim(moved.id)
+            text = f"{conversation.agent_name} did not answer, so the conversation waits at the desk again."
+            await tx.transcript.note(moved.id, system, text)
+
+        await self._store.write(move)
+        self._tell(conversation.id)
+
+    def _tell(self, id: str) -> None:
+        self._courier.wake(id)
+        self._bell.ring(id)
