@@ -1,0 +1,1 @@
+"""The model: encoders, scoring, fusion, calibration."""
