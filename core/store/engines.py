@@ -44,11 +44,11 @@ def sqlite_file(url: str) -> Path | None:
     return Path(read.database)
 
 
-def _prepare_sqlite(engine: Engine, *, reading: bool) -> None:
+def _prepare_sqlite(engine: Engine, *, reading: bool, busy_ms: int) -> None:
     def on_connect(connection: sqlite3.Connection, record: object) -> None:
         connection.isolation_level = None  # transactions begin and end where SQLAlchemy says, see on_begin
         for pragma in (
-            f"busy_timeout={BUSY_MS}",
+            f"busy_timeout={busy_ms}",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
@@ -64,19 +64,20 @@ def _prepare_sqlite(engine: Engine, *, reading: bool) -> None:
     event.listen(engine, "begin", on_begin)
 
 
-def connect(url: str, *, reading: bool = False, size: int = 1) -> Engine:
+def connect(url: str, *, reading: bool = False, size: int = 1, busy_ms: int = BUSY_MS) -> Engine:
     """Make an engine: for the writer, or for readers who see one snapshot each.
 
-    Nothing is opened before the first use.
+    Nothing is opened before the first use. `busy_ms` is how long SQLite waits for another process to finish writing.
 
     Raises:
         Broken: the URL is wrong.
     """
     read = parsed(url)
-    options: dict[str, Any] = {"pool_size": size, "max_overflow": 0}
+    # What customers write is a parameter, which must not get into a log by way of an error.
+    options: dict[str, Any] = {"pool_size": size, "max_overflow": 0, "hide_parameters": True}
     if read.get_backend_name() == "sqlite":
-        engine = create_engine(read, **options, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000})
-        _prepare_sqlite(engine, reading=reading)
+        engine = create_engine(read, **options, connect_args={"check_same_thread": False, "timeout": busy_ms / 1000})
+        _prepare_sqlite(engine, reading=reading, busy_ms=busy_ms)
         return engine
     options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10, "application_name": "polydesk"}}
     try:

@@ -21,7 +21,7 @@ class Conflict(Retry):
 
 def explained(problem: SQLAlchemyError) -> PolydeskError:
     """Name what the caller can do: wait (locked, full, connection lost), read again, or get the database mended."""
-    words = str(problem.orig if isinstance(problem, DBAPIError) else problem).strip()
+    words = str(problem.orig if isinstance(problem, DBAPIError) else problem).strip().partition("\n")[0]
     lower = words.lower()
     if isinstance(problem, IntegrityError):
         return Conflict(f"the database refused the row: {words}")
