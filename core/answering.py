@@ -80,7 +80,7 @@ class Answering:
             pending = await self._listening.pending(id)
             if not pending:
                 return
-            with structlog.contextvars.bound_contextvars(conversation=id, event=pending[0].id):
+            with structlog.contextvars.bound_contextvars(conversation=id, event_id=pending[0].id):
                 if talk(pending):
                     await self._turn(id)
                 else:
@@ -134,7 +134,7 @@ class Answering:
             if not await self._lanes.woken(id, seconds) or late:
                 return False
             self._lanes.heard(id)
-            return [event.id for event in talk(await self._listening.pending(id))] != keys
+            return _words(talk(await self._listening.pending(id))) != _words(events)
 
         prediction = await attend(
             asyncio.create_task(think(self._room.brain, self._room.clock, question)),
@@ -181,3 +181,7 @@ async def _read(tx: Tx, id: str) -> Conversation:
     if conversation is None:
         raise LookupError(f"conversation {id} is gone")
     return conversation
+
+
+def _words(events: Sequence[InboundEvent]) -> list[tuple[str, str]]:
+    return [(event.id, event.text) for event in events]

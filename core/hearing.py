@@ -7,7 +7,7 @@ import structlog
 from core.answering import Answering
 from core.bell import Bell
 from core.store.store import Store
-from core.values import InboundEvent
+from core.values import EventKind, InboundEvent
 
 log = structlog.get_logger()
 
@@ -35,12 +35,13 @@ class Hearing:
             lambda tx: tx.ledger.remember(event, self._idle_ms, self._bot_id, self._kb_id),
         )
         if heard is None:
-            log.info("event.known", event=event.id)
+            log.info("event.known", event_id=event.id)
             return True
         if heard.conversation is None:
             return False
-        log.info("event.heard", event=event.id, conversation=heard.conversation.id, kind=event.kind.value)
-        if heard.waits:
+        log.info("event.heard", event_id=event.id, conversation=heard.conversation.id, kind=event.kind.value)
+        # An edit or a deletion changes what is pending without being pending itself.
+        if heard.waits or event.kind in (EventKind.EDITED, EventKind.DELETED):
             self._answering.wake(heard.conversation.id)
         self._bell.ring(heard.conversation.id)
         return True

@@ -48,7 +48,7 @@ class Voice:
     language: str
     turn: str = ""
 
-    def say(self, name: str, **values: object) -> str:
+    def say(self, name: str, /, **values: object) -> str:
         """A fixed text, as the knowledge base words it."""
         return say(name, self.language, self.knowledge, **values)
 

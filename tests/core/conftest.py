@@ -1,0 +1,117 @@
+"""The whole road over a real SQLite store, with a platform and a brain that tests control."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from core.answering import Answering, Room
+from core.bell import Bell
+from core.clock import WallClock
+from core.delivery import Courier
+from core.desk import Desk
+from core.fetching import Fetcher
+from core.hearing import Hearing
+from core.knowledge.entries import Entry, KnowledgeBase
+from core.live import Live
+from core.publishing import Publishing
+from core.speaking import Mouth
+from core.store.store import Store
+from core.timers import Patience, Timers
+from tests.fakes.house import FakeBrain, FakeCustomer, FakePlatform, sure
+
+KNOWLEDGE = KnowledgeBase(
+    title="Test shop",
+    entries=(
+        Entry(
+            "return-damaged", "My item arrived damaged, what now?", {"en": "Send us a photo.", "de": "Bitte ein Foto."}
+        ),
+        Entry("track-order", "Where is my order?", {"en": "See the tracking page."}),
+        Entry("opening-hours", "When are you open?", {"en": "Nine to five."}),
+        Entry("warranty", "Is there a warranty claim?", {"en": "Two years."}, escalate=True),
+        Entry("old", "An old question", {"en": "An old answer."}, enabled=False),
+    ),
+)
+
+
+class TurnableClock(WallClock):
+    """The wall clock, that tests can put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+
+    def now(self) -> int:
+        return super().now() + self.ahead
+
+
+@dataclass
+class Road:
+    store: Store
+    platform: FakePlatform
+    brain: FakeBrain
+    answering: Answering
+    courier: Courier
+    hearing: Hearing
+    desk: Desk
+    timers: Timers
+    publishing: Publishing
+    clock: TurnableClock
+    bell: Bell
+
+    def customer(self, chat: str = "c1") -> FakeCustomer:
+        return FakeCustomer(self.hearing.hear, chat)
+
+    async def settle(self) -> None:
+        """Until nobody has anything left to do."""
+        for _ in range(3):
+            await self.answering.idle()
+            await self.courier.idle()
+
+    async def until(self, condition: object, seconds: float = 5.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():  # type: ignore[operator]  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def conversation(self, chat: str = "c1"):  # type: ignore[no-untyped-def]
+        customer = self.customer(chat)
+        found = await self.store.read(lambda tx: tx.conversations.of(customer.address, customer.author.id))
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+async def road(tmp_path: Path) -> AsyncIterator[Road]:
+    clock = TurnableClock()
+    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'road.db'}", tmp_path / "blobs", clock)
+    platform = FakePlatform()
+    doors = {"fake": platform}
+    brain = FakeBrain(lambda question: sure(question, "track-order", 0.95, "opening-hours", "return-damaged"))
+    bell = Bell()
+    live = Live(store, store.blobs)
+    courier = Courier(store, doors, bell, clock)
+    mouth = Mouth(doors)
+    room = Room(store, brain, doors, Fetcher(doors, store.blobs, clock), live, courier, bell, clock)
+    answering = Answering(room)
+    publishing = Publishing(store, bell, clock, "default")
+    await publishing.bring_in(KNOWLEDGE)
+    await publishing.publish()
+    yield Road(
+        store,
+        platform,
+        brain,
+        answering,
+        courier,
+        Hearing(store, answering, bell, idle_ms=86_400_000, bot_id="default", kb_id="default"),
+        Desk(store, live, mouth, courier, bell, clock),
+        Timers(store, live, mouth, courier, bell, clock, Patience()),
+        publishing,
+        clock,
+        bell,
+    )
+    await answering.close()
+    await courier.close()
+    await store.close()

@@ -1,0 +1,131 @@
+"""What agents do, and that the bot never talks over them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from core.errors import BadInput, NotAllowed
+from core.timers import MINUTE
+from core.values import Author, Role
+from tests.core.conftest import Road
+
+MIA = Author("mia", "Mia", Role.AGENT)
+TOM = Author("tom", "Tom", Role.AGENT)
+WHOLE = "where is my order please?"
+
+
+async def waiting(road: Road) -> str:
+    await road.customer().says("/human", command="human")
+    await road.settle()
+    return (await road.conversation()).id
+
+
+async def test_claim_answer_hand_back_and_the_customer_is_told_each_time(road: Road) -> None:
+    id = await waiting(road)
+    await road.desk.claim(id, MIA)
+    await road.desk.say(id, MIA, "Hello, I am Mia.")
+    await road.desk.hand_back(id, MIA)
+    await road.settle()
+    texts = road.platform.texts("c1")
+    assert "Mia" in texts[1]
+    assert texts[2] == "Hello, I am Mia."
+    assert "assistant is back" in texts[3]
+    await road.customer().says(WHOLE, message="99")
+    assert (await road.conversation()).owner == "bot"
+
+
+async def test_only_one_agent_can_have_it(road: Road) -> None:
+    id = await waiting(road)
+    await road.desk.claim(id, MIA)
+    with pytest.raises(NotAllowed, match="Mia"):
+        await road.desk.claim(id, TOM)
+    with pytest.raises(NotAllowed):
+        await road.desk.say(id, TOM, "me too")
+    with pytest.raises(BadInput):
+        await road.desk.say(id, MIA, "  ")
+
+
+async def test_a_claim_while_the_worker_thinks_turns_its_answer_into_a_draft(road: Road) -> None:
+    # Given a question whose answer is on its way
+    road.brain.gate = asyncio.Event()
+    customer = road.customer()
+    await customer.says(WHOLE)
+    await road.until(lambda: road.brain.asked)
+    id = (await road.conversation()).id
+    # When a human claims, and only then the prediction comes
+    await road.desk.claim(id, MIA)
+    road.brain.gate.set()
+    await road.settle()
+    # Then the customer hears of the human alone, and the agent sees the draft
+    assert len(road.platform.texts("c1")) == 1 and "Mia" in road.platform.texts("c1")[0]
+    messages = await road.store.read(lambda tx: tx.transcript.list(id))
+    assert [message.text for message in messages if message.kind == "draft"] == ["See the tracking page."]
+
+
+async def test_what_the_bot_had_queued_is_never_said_after_a_claim(road: Road) -> None:
+    # Given an answer that cannot leave yet, and another queued behind it
+    road.platform.gate = asyncio.Event()
+    customer = road.customer()
+    await customer.says(WHOLE)
+    await road.answering.idle()
+    await customer.says("and when do you open?")
+    await road.answering.idle()
+    id = (await road.conversation()).id
+    # When a human claims: the confirmation waits for what is on its way
+    claim = asyncio.create_task(road.desk.claim(id, MIA))
+    await asyncio.sleep(0.1)
+    assert not claim.done()
+    road.platform.gate.set()
+    await claim
+    said_before = len(road.platform.texts("c1"))
+    await road.settle()
+    # Then only what had left before, and the word about the human, was said
+    texts = road.platform.texts("c1")
+    assert said_before >= 1
+    assert [("Mia" in text) for text in texts] == [False, True]
+
+
+async def test_a_note_reaches_no_customer(road: Road) -> None:
+    id = await waiting(road)
+    before = len(road.platform.texts("c1"))
+    await road.desk.note(id, MIA, "difficult one")
+    await road.settle()
+    assert len(road.platform.texts("c1")) == before
+
+
+async def test_after_resolve_the_next_message_opens_a_new_conversation(road: Road) -> None:
+    id = await waiting(road)
+    await road.desk.claim(id, MIA)
+    await road.desk.resolve(id, MIA)
+    await road.customer().says(WHOLE, message="77", id="fake:c1:later")  # type: ignore[arg-type]
+    await road.settle()
+    assert (await road.conversation()).id != id
+    assert road.brain.asked[-1].history == ()
+
+
+async def test_nobody_came_is_told_once_and_alerts_again(road: Road) -> None:
+    id = await waiting(road)
+    before = len(road.platform.texts("c1"))
+    for _ in range(3):
+        road.clock.ahead += 11 * MINUTE
+        await road.timers.tick()
+    await road.settle()
+    assert len(road.platform.texts("c1")) == before + 1
+    assert "11 min" in road.platform.texts("c1")[-1]
+    assert (await road.store.read(lambda tx: tx.conversations.get(id))).reminded_at > 0  # type: ignore[union-attr]
+
+
+async def test_a_silent_agent_is_reminded_then_loses_it_to_the_desk(road: Road) -> None:
+    id = await waiting(road)
+    await road.desk.claim(id, MIA)
+    road.clock.ahead += MINUTE
+    await road.customer().says("are you there, Mia?", message="88", id="fake:c1:88")  # type: ignore[arg-type]
+    await road.settle()
+    for owner in ("agent", "desk"):
+        road.clock.ahead += 31 * MINUTE
+        await road.timers.tick()
+        assert (await road.conversation()).owner == owner
+    notes = [m.text for m in await road.store.read(lambda tx: tx.transcript.list(id)) if m.kind == "note"]
+    assert len(notes) == 2
