@@ -38,7 +38,7 @@ class Fetcher:
             return part if part.blob or part.problem else replace(part, problem=Problem.UNKNOWN)
         try:
             raw = await self._download(platform, part)
-            return await asyncio.to_thread(self.keep, part, raw)
+            return await asyncio.to_thread(keep, self._blobs, part, raw)
         except Unreadable as unreadable:
             return replace(part, problem=unreadable.problem)
         except PolydeskError as problem:
@@ -56,19 +56,20 @@ class Fetcher:
                 await self._clock.sleep(min(problem.after, 2.0**attempt))
         return await door.fetch(part)
 
-    def keep(self, part: Attachment, raw: bytes) -> Attachment:
-        """Check the bytes, strip what they say about where and with what they were made, and store them.
 
-        Raises:
-            Unreadable: empty, too large, or neither a picture nor a recording. The bytes decide, never the name.
-        """
-        if not raw:
-            raise Unreadable(Problem.EMPTY)
-        if len(raw) > LARGEST:
-            raise Unreadable(Problem.TOO_LARGE)
-        seen = sniff(raw)
-        if seen.problem is not None:
-            raise Unreadable(seen.problem)
-        if seen.kind is AttachmentKind.PHOTO:
-            raw = strip(raw, seen.mime)
-        return replace(part, kind=seen.kind, mime=seen.mime, size=len(raw), blob=self._blobs.put(raw))
+def keep(blobs: BlobFolder, part: Attachment, raw: bytes) -> Attachment:
+    """Check the bytes, strip what they say about where and with what they were made, and store them.
+
+    Raises:
+        Unreadable: empty, too large, or neither a picture nor a recording. The bytes decide, never the name.
+    """
+    if not raw:
+        raise Unreadable(Problem.EMPTY)
+    if len(raw) > LARGEST:
+        raise Unreadable(Problem.TOO_LARGE)
+    seen = sniff(raw)
+    if seen.problem is not None:
+        raise Unreadable(seen.problem)
+    if seen.kind is AttachmentKind.PHOTO:
+        raw = strip(raw, seen.mime)
+    return replace(part, kind=seen.kind, mime=seen.mime, size=len(raw), blob=blobs.put(raw))

@@ -10,6 +10,7 @@ from core.knowledge.entries import KnowledgeBase
 from core.knowledge.hours import is_open, next_opening
 from core.texts import say, unreadable
 from core.texts.opening import opening
+from core.texts.tongues import own_name
 from core.values import Problem
 
 CONTINUES = "\n\n"
@@ -135,7 +136,7 @@ def _offer(escalate: Escalate, prediction: Prediction | None, problems: tuple[Pr
     """The first time nothing is good enough: say so, name what is near, offer a person."""
     person = voice.person()
     if escalate.reason is Reason.LANGUAGE and prediction is not None:
-        return Saying(voice.say("language", language=prediction.language), (person,))
+        return Saying(voice.say("language", language=own_name(prediction.language)), (person,))
     if escalate.reason is Reason.UNREADABLE:
         return Saying(unread(problems or (Problem.UNKNOWN,), voice), (person,))
     if not escalate.nearest:

@@ -19,7 +19,7 @@ from core.values import Problem
 DEFAULT = "en"
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 # What the format calls a text, where we say it by a longer name.
-_ALSO = {"handoff_closed": "closed", "handoff_later": "closed"}
+_ALSO = {"handoff_closed": "closed"}
 
 
 @cache
@@ -47,7 +47,13 @@ def placeholders(text: str) -> frozenset[str]:
     return frozenset(_PLACEHOLDER.findall(text))
 
 
-def say(name: str, /, language: str, knowledge: KnowledgeBase | None = None, **values: object) -> str:
+def takes(name: str) -> frozenset[str]:
+    """The values that a text of this name (or an override of it) gets, `{title}` apart."""
+    long = next((long for long, short in _ALSO.items() if short == name), name)
+    return placeholders(texts(DEFAULT)[long])
+
+
+def say(name: str, language: str, knowledge: KnowledgeBase | None = None, /, **values: object) -> str:
     """The text `name` in `language` (a BCP 47 tag; its first part counts too), else in English.
 
     An override in `knowledge.messages` comes first, chosen by language like an answer: the customer's, then the

@@ -1,0 +1,68 @@
+"""The web chat's life cycle: its server is the gateway itself, its platform a table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.routing import Mount, Router
+
+from adapters.web.api import Chats, build_api
+from adapters.web.page import routes as page_routes
+from adapters.web.render import render
+from core.bell import Bell
+from core.errors import Refused, Unreadable
+from core.ports import Hear
+from core.store.store import Store
+from core.values import Address, Attachment, Call, Problem, Reply, Sent
+
+
+class WebAdapter:
+    """Speaks to browsers through the store: what is sent is a row, and the bell tells the open page."""
+
+    platform = "web"
+
+    def __init__(self, store: Store, bell: Bell) -> None:
+        self._store = store
+        self._bell = bell
+        self._chats = Chats(store, bell)
+        self.router = Router([Mount("/api", build_api(self._chats)), *page_routes()])
+
+    @asynccontextmanager
+    async def running(self, hear: Hear) -> AsyncIterator[None]:
+        """Take messages until the context ends."""
+        self._chats.hear = hear
+        try:
+            yield
+        finally:
+            self._chats.hear = None
+
+    def render(self, address: Address, reply: Reply) -> tuple[Call, ...]:
+        """One line of the chat."""
+        return render(address, reply)
+
+    async def send(self, call: Call) -> Sent:
+        """Put a line into the chat.
+
+        Raises:
+            Refused: the chat is gone, deleted with its conversation.
+        """
+        if call.method == "busy":
+            address = call.arguments["address"]
+            assert isinstance(address, dict)
+            self._chats.busy(str(address["chat"]))
+            return Sent()
+        session, line = str(call.arguments["session"]), call.arguments["line"]
+        if not isinstance(line, dict):
+            raise Refused("not a line of the web chat")
+        if call.method == "replace":
+            seq = int(str(call.arguments["edits"]))
+            await self._store.write(lambda tx: tx.web.replace(session, seq, line))
+        else:
+            seq = await self._store.write(lambda tx: tx.web.append(session, line))
+        self._bell.ring(session)
+        return Sent(str(seq))
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """Nothing to fetch: a browser's files are blobs before the message is acknowledged."""
+        raise Unreadable(Problem.NOT_DELIVERED, "the upload is gone")

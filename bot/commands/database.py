@@ -1,0 +1,44 @@
+"""`polydesk db`: upgrade, backup, restore."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.settings import load
+from core.store import backup as store_backup
+from core.store.upgrade import upgrade_now
+
+app = typer.Typer(no_args_is_help=True, help="The database and its files.")
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the database up to date; `up` and `gateway` do it by themselves."""
+    settings = load()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    upgrade_now(settings.database)
+    typer.echo("The database is up to date.", err=True)
+
+
+@app.command()
+def backup(target: Annotated[Path, typer.Argument(help="The archive to write.")]) -> None:
+    """Write database and files into one archive, while everything runs."""
+    settings = load()
+    asyncio.run(store_backup.backup(settings.database, settings.blob_folder, target))
+    typer.echo(f"Written: {target}", err=True)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="The archive to read.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> None:
+    """Put an archive's database and files back; stop Polydesk first."""
+    settings = load()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    asyncio.run(store_backup.restore(settings.database, settings.blob_folder, source, force=force))
+    typer.echo("Restored.", err=True)
