@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 import uvicorn
-from core.store.sweep import sweep
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import generate_latest
@@ -23,6 +22,7 @@ from bot.settings import Settings
 from bot.wiring import House, house
 from core.broker import MEDIA, TEXT
 from core.errors import PolydeskError, Retry
+from core.store.sweep import sweep
 from workers.leash import hold
 
 log = structlog.get_logger()
@@ -136,5 +136,5 @@ async def _tick(home: House) -> None:
 async def _sweep(home: House) -> None:
     while True:
         with contextlib.suppress(Retry):
-            await sweep(home.store, days=home.settings.retention_days)
+            await sweep(home.store, retention_days=home.settings.retention_days)
         await asyncio.sleep(_SWEEP_SECONDS)

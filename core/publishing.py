@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -16,6 +15,7 @@ from core.errors import BadInput, KnowledgeError, Retry
 from core.knowledge.check import check
 from core.knowledge.entries import KnowledgeBase, Release
 from core.knowledge.files import load
+from core.knowledge.merge import merge as laid_onto
 from core.knowledge.packing import pack
 from core.ports import Brain, Clock
 from core.store.releases import ReleaseRow
@@ -49,6 +49,10 @@ class Publishing:
         row = await self._store.read(lambda tx: tx.knowledge.live(self._kb_id))
         return wire.loads(Release, await self._store.fetch(row.blob)) if row else None
 
+    def blob(self, sha: str) -> bytes:
+        """A photo or picture of the draft or a release."""
+        return self._store.blobs.get(sha)
+
     async def seed(self, path: Path) -> bool:
         """Import and publish `path` where nothing was ever published; False, with nothing read, where something was."""
         if await self._store.read(lambda tx: tx.knowledge.live(self._kb_id)) is not None:
@@ -61,7 +65,7 @@ class Publishing:
         """Replace the draft by `knowledge`, whose files are paths or blobs; `merge` keeps what it does not name."""
         packed = await asyncio.to_thread(pack, knowledge, lambda path: self._store.blobs.put(path.read_bytes()))
         if merge and (before := await self._store.read(lambda tx: tx.knowledge.draft(self._kb_id))):
-            packed = merged(before.knowledge, packed)
+            packed = laid_onto(before.knowledge, packed)
         await self._store.write(lambda tx: tx.knowledge.replace(self._kb_id, packed, by=by))
         return packed
 
@@ -109,10 +113,3 @@ class Publishing:
             await self._brain.ask(Question(new_id(), blob, deadline=deadline))
         except Retry as problem:
             log.warning("knowledge.not_prepared", problem=str(problem))
-
-
-def merged(before: KnowledgeBase, after: KnowledgeBase) -> KnowledgeBase:
-    """`after`, with the entries of `before` that it does not name; a renamed entry is a new one."""
-    named = {entry.id: entry for entry in after.entries}
-    kept = tuple(named.pop(entry.id, entry) for entry in before.entries)
-    return replace(after, entries=(*kept, *named.values()))

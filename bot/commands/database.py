@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bot.settings import load
-from core.store import backup as store_backup
+from core.store.backup import backup as write_backup
+from core.store.restore import restore as read_backup
 from core.store.upgrade import upgrade_now
 
 app = typer.Typer(no_args_is_help=True, help="The database and its files.")
@@ -28,7 +28,7 @@ def upgrade() -> None:
 def backup(target: Annotated[Path, typer.Argument(help="The archive to write.")]) -> None:
     """Write database and files into one archive, while everything runs."""
     settings = load()
-    asyncio.run(store_backup.backup(settings.database, settings.blob_folder, target))
+    write_backup(settings.database, settings.blob_folder, target)
     typer.echo(f"Written: {target}", err=True)
 
 
@@ -40,5 +40,5 @@ def restore(
     """Put an archive's database and files back; stop Polydesk first."""
     settings = load()
     settings.data.mkdir(parents=True, exist_ok=True)
-    asyncio.run(store_backup.restore(settings.database, settings.blob_folder, source, force=force))
+    read_backup(settings.database, settings.blob_folder, source, force=force)
     typer.echo("Restored.", err=True)

@@ -1,0 +1,161 @@
+"""`polydesk kb`: the knowledge base, its draft and its releases."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.brain import CeleryBrain
+from bot.settings import load
+from bot.wiring import KB_ID
+from core.bell import Bell
+from core.clock import WallClock
+from core.errors import BadInput
+from core.knowledge.diff import diff as differences
+from core.knowledge.diff import lines
+from core.knowledge.entries import KnowledgeBase
+from core.knowledge.export import save
+from core.knowledge.files import load as load_file
+from core.knowledge.lint import lint as findings
+from core.knowledge.spreadsheet import from_csv, to_csv
+from core.knowledge.zips import from_zip
+from core.publishing import Publishing
+from core.store.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="The knowledge base: a draft that people edit, releases that answer.")
+
+Source = Annotated[Path, typer.Argument(help="A folder with kb.yaml, the file itself, a .zip of it, or a .csv.")]
+
+
+@app.command("import")
+def import_(
+    path: Source, merge: Annotated[bool, typer.Option("--merge", help="Keep what the file does not name.")] = False
+) -> None:
+    """Replace the draft; publish it afterwards."""
+
+    async def bring_in(publishing: Publishing) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            onto = await publishing.draft() if path.suffix.lower() == ".csv" else None
+            knowledge = _read(path, Path(folder), onto, merge)
+            after = await publishing.bring_in(knowledge, merge=merge, by="import")
+        typer.echo(f"The draft has {len(after.entries)} entries now. Make it live: polydesk kb publish", err=True)
+
+    _with(bring_in)
+
+
+@app.command()
+def export(
+    target: Annotated[Path, typer.Argument(help="A folder to make (YAML with its files), or a .csv.")],
+    live: Annotated[bool, typer.Option("--live", help="The live release instead of the draft.")] = False,
+) -> None:
+    """Write the draft as files; only YAML holds everything."""
+
+    async def write(publishing: Publishing) -> None:
+        knowledge = await publishing.draft()
+        if live:
+            release = await publishing.live()
+            if release is None:
+                raise BadInput("nothing was published yet: polydesk kb publish")
+            knowledge = release.knowledge
+        if target.suffix.lower() == ".csv":
+            target.write_bytes(to_csv(knowledge))
+        else:
+            save(knowledge, target, publishing.blob)
+        typer.echo(f"Written: {target}", err=True)
+
+    _with(write)
+
+
+@app.command()
+def lint(path: Annotated[Path | None, typer.Argument(help="Files to check; without it, the draft.")] = None) -> None:
+    """Warn about what will confuse customers; errors of the format end with status 2."""
+    if path is not None:
+        _show(load_file(path))
+        return
+
+    async def check(publishing: Publishing) -> None:
+        _show(await publishing.draft())
+
+    _with(check)
+
+
+@app.command()
+def diff() -> None:
+    """Compare the live release with the draft."""
+
+    async def compare(publishing: Publishing) -> None:
+        release = await publishing.live()
+        changes = differences(release.knowledge if release else KnowledgeBase(""), await publishing.draft())
+        for line in lines(changes) or ("The draft is what is live.",):
+            typer.echo(line)
+
+    _with(compare)
+
+
+@app.command()
+def publish(note: Annotated[str, typer.Option(help="What changed, for the list of releases.")] = "") -> None:
+    """Make the draft live, for the next question."""
+
+    async def make_live(publishing: Publishing) -> None:
+        row = await publishing.publish(by="command line", note=note)
+        typer.echo(f"Release {row.number} is live.", err=True)
+
+    _with(make_live)
+
+
+@app.command()
+def rollback(number: Annotated[int, typer.Argument(help="The release to publish again.")]) -> None:
+    """Publish an old release again, under a new number."""
+
+    async def back(publishing: Publishing) -> None:
+        row = await publishing.rollback(number, by="command line")
+        typer.echo(f"Release {row.number} is live; it is release {number} again.", err=True)
+
+    _with(back)
+
+
+def _read(path: Path, folder: Path, onto: KnowledgeBase | None, merge: bool) -> KnowledgeBase:
+    if onto is not None:
+        return from_csv(path.read_bytes(), onto, merge=merge, name=path.name)
+    if path.suffix.lower() == ".zip":
+        return load_file(from_zip(path.read_bytes(), folder, name=path.name), trusted=False)
+    return load_file(path)
+
+
+def _show(knowledge: KnowledgeBase) -> None:
+    found = findings(knowledge)
+    for finding in found:
+        typer.echo(finding.message)
+    typer.echo(f"{len(knowledge.entries)} entries, {len(found)} warnings.", err=True)
+
+
+def _with(work: Callable[[Publishing], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with _publishing() as publishing:
+            await work(publishing)
+
+    asyncio.run(run())
+    sys.stdout.flush()
+
+
+@asynccontextmanager
+async def _publishing() -> AsyncIterator[Publishing]:
+    settings = load()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    store = await Store.open(settings.database, settings.blob_folder, WallClock())
+    try:
+        if settings.redis_url is None:
+            yield Publishing(store, Bell(), WallClock(), KB_ID)
+            return
+        brain = CeleryBrain(settings.redis_url.get_secret_value(), f"kb-{KB_ID}")
+        async with brain.running():
+            yield Publishing(store, Bell(), WallClock(), KB_ID, brain)
+    finally:
+        await store.close()
