@@ -16,7 +16,7 @@ from core.knowledge.packing import files
 from tests.core.knowledge import made
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made.bases)
 def test_what_is_saved_loads_back_equal(knowledge):
     # Given any right knowledge base

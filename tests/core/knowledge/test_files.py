@@ -244,7 +244,7 @@ def test_aliases_are_fine_until_they_are_a_bomb(tmp_path):
     bomb += "".join(f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
     started = time.monotonic()
     assert "aliases (*name) are expanded" in problems(kb(tmp_path, bomb))[0]
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_depth_and_size_have_an_end(tmp_path):
@@ -253,7 +253,7 @@ def test_depth_and_size_have_an_end(tmp_path):
     assert "nested deeper than" in problems(kb(tmp_path, "- " * 100_000))[0]
     assert "larger than 32 MiB" in problems(kb(tmp_path, b"#" * (33 * 1024 * 1024)))[0]
     assert "more than 1,000,000 values" in problems(kb(tmp_path, "a: [" + "a," * 1_000_001 + "]"))[0]
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
 
 
 def test_a_hundred_thousand_variants_are_read(tmp_path):
@@ -264,7 +264,7 @@ def test_a_hundred_thousand_variants_are_read(tmp_path):
     started = time.monotonic()
     knowledge = load(kb(tmp_path, text))
     assert sum(len(entry.variants) for entry in knowledge.entries) == 100_000
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
 
 
 def with_photo(folder: Path, path: str) -> Path:
