@@ -1,0 +1,107 @@
+"""Making rendered calls: pictures put in, Telegram's complaints answered with a second way of saying it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from telegram import InputFile, InputMediaDocument, InputMediaPhoto
+
+from adapters.telegram.client import Client
+from adapters.telegram.trouble import Moved
+from core.errors import OutcomeUnknown, PolydeskError, Refused
+from core.values import Address, Call, Sent
+
+log = structlog.get_logger()
+
+Blob = Callable[[str], bytes]
+
+_MAGIC = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
+_NO_PHOTO = ("PHOTO_", "IMAGE_PROCESS_FAILED", "too big for a photo")
+
+
+class Sender:
+    """Makes calls for one client; `moves` maps the ids of groups that became supergroups to their new ones."""
+
+    def __init__(self, client: Client, blob: Blob, moves: dict[str, str]) -> None:
+        self._client = client
+        self._blob = blob
+        self._moves = moves
+
+    async def send(self, call: Call) -> Sent:
+        """Make a call; raises as `core.ports.Adapter.send` says."""
+        try:
+            return await self._send(call)
+        except Moved as news:
+            old = str(call.arguments.get("chat_id"))
+            self._moves[old] = news.chat
+            log.warning("telegram.moved", old=old, new=news.chat)
+            return await self._send(call)
+
+    async def busy(self, address: Address) -> None:
+        """Show "typing ..." for some five seconds; mere decoration, so no trouble with it is worth mentioning."""
+        arguments: dict[str, Any] = {"chat_id": self._moves.get(address.chat, address.chat), "action": "typing"}
+        if address.thread:
+            arguments["message_thread_id"] = address.thread
+        try:
+            await self._client.call("sendChatAction", arguments)
+        except PolydeskError as problem:
+            log.debug("telegram.busy_failed", problem=str(problem))
+
+    async def _send(self, call: Call) -> Sent:
+        chat = str(call.arguments.get("chat_id"))
+        arguments = {**call.arguments, "chat_id": self._moves.get(chat, call.arguments.get("chat_id"))}
+        try:
+            return await self._make(call.method, arguments)
+        except Moved:
+            raise
+        except Refused as refusal:
+            why = str(refusal)
+            if "message is not modified" in why:
+                return Sent(str(arguments.get("message_id", "")))
+            if call.method == "editMessageText" and "no text in the message to edit" in why:
+                # What we edit was a photo with words under it.
+                arguments["caption"] = arguments.pop("text")
+                arguments.pop("link_preview_options", None)
+                return await self._make("editMessageCaption", arguments)
+            if call.method in {"sendPhoto", "sendMediaGroup"} and any(mark in why for mark in _NO_PHOTO):
+                return await self._make(call.method, arguments, as_documents=True)
+            raise
+
+    async def _make(self, method: str, arguments: dict[str, Any], *, as_documents: bool = False) -> Sent:
+        ready = dict(arguments)
+        if "photo" in ready:
+            file = await self._file(ready.pop("photo"), attach=False)
+            ready["document" if as_documents else "photo"] = file
+            method = "sendDocument" if as_documents else method
+        if "media" in ready:
+            kind = InputMediaDocument if as_documents else InputMediaPhoto
+            ready["media"] = [
+                kind(
+                    await self._file(item["media"], attach=True),
+                    caption=item.get("caption"),
+                    parse_mode=item.get("parse_mode"),
+                )
+                for item in ready["media"]
+            ]
+        result = await self._client.call(method, ready)
+        first = result[0] if isinstance(result, list) and result else result
+        number = first.get("message_id") if isinstance(first, dict) else arguments.get("message_id")
+        if number is None:
+            raise OutcomeUnknown(f"{method}: Telegram gave no receipt")
+        return Sent(str(number))
+
+    async def _file(self, source: dict[str, str], *, attach: bool) -> InputFile:
+        """The picture behind `{"blob": sha256}`.
+
+        Raises:
+            Refused: it is gone.
+        """
+        try:
+            content = await asyncio.to_thread(self._blob, source["blob"])
+        except (OSError, KeyError) as problem:
+            raise Refused(f"the picture {source['blob'][:12]} is gone") from problem
+        suffix = next((suffix for magic, suffix in _MAGIC if content.startswith(magic)), "jpg")
+        return InputFile(content, filename=f"picture.{suffix}", attach=attach)
