@@ -86,12 +86,12 @@ class BlobFolder:
         """Remove a blob; does nothing when it is gone already."""
         self.path(sha).unlink(missing_ok=True)
 
-    def age(self, sha: str, now: float) -> float:
-        """Seconds since the blob was last put, seen from `now` (seconds, UTC); 0 when it is not there."""
+    def age(self, sha: str, now: float) -> float | None:
+        """Seconds since the blob was last put, seen from `now` (seconds, UTC); None when it is not there."""
         try:
-            return max(0.0, now - self.path(sha).stat().st_mtime)
+            return now - self.path(sha).stat().st_mtime
         except FileNotFoundError:
-            return 0.0
+            return None
 
     def all(self) -> Iterator[str]:
         """The names of all blobs there are."""

@@ -150,6 +150,11 @@ class Store:
             raise
 
     @property
+    def has_blobs(self) -> bool:
+        """Whether the store was opened with a folder of blobs."""
+        return self._blobs is not None
+
+    @property
     def blobs(self) -> BlobFolder:
         """The folder of blobs.
 

@@ -21,6 +21,7 @@ from core.store.locks import FileLock
 from core.store.trouble import translated
 
 HEAD = "0001"  # the newest revision under core/store/migrations/versions; a test compares the two
+MIGRATIONS = Path(__file__).parent / "migrations"
 _PG_LOCK = 7_065_108  # any number that nobody else uses as an advisory lock in this database
 
 
@@ -73,7 +74,7 @@ def _migrate(engine: Engine, file: Path | None, found: str, target: str) -> bool
     from alembic.util import CommandError
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     if found:
         try:
             ScriptDirectory.from_config(config).get_revision(found)
