@@ -35,6 +35,8 @@ _BODY = 2 * LARGEST + 65_536
 _BUSY = "busy:"
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
+Sha = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+After = Annotated[int, Query(ge=0, le=2**53)]
 ClientId = Annotated[str, Form(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 
 
@@ -104,8 +106,6 @@ def build_api(chats: Chats) -> FastAPI:
         await chats.check(id, authorization)
         return id
 
-    session_of = Annotated[str, Depends(authorised)]
-
     @api.post("/v1/conversations", status_code=201)
     async def begin(request: Request) -> Opened:
         """Open a web chat."""
@@ -117,13 +117,13 @@ def build_api(chats: Chats) -> FastAPI:
     @api.post("/v1/conversations/{id}/messages", status_code=202)
     async def write(
         request: Request,
-        session: session_of,
         client_id: ClientId,
         text: Annotated[str, Form(max_length=100_000)] = "",
         tap: Annotated[str, Form(max_length=64)] = "",
         photo: Annotated[list[UploadFile], File()] = [],  # noqa: B006
         voice: Annotated[UploadFile | None, File()] = None,
         accept_language: Annotated[str, Header()] = "",
+        session: str = Depends(authorised),
     ) -> Accepted:
         """Write, show or say something, or tap a button; `client_id` is yours, a repetition of it changes nothing."""
         await chats.allow(MESSAGES, "write", session)
@@ -148,19 +148,19 @@ def build_api(chats: Chats) -> FastAPI:
         return Accepted(event=event.id)
 
     @api.get("/v1/conversations/{id}/messages")
-    async def messages(session: session_of, after: Annotated[int, Query(ge=0, le=2**53)] = 0) -> list[Line]:
+    async def messages(after: After = 0, session: str = Depends(authorised)) -> list[Line]:
         """The lines added or changed since the cursor `after`."""
         return await _lines(chats, session, after)
 
     @api.get("/v1/conversations/{id}/stream", response_class=StreamingResponse)
-    async def stream(session: session_of, after: Annotated[int, Query(ge=0, le=2**53)] = 0) -> StreamingResponse:
+    async def stream(after: After = 0, session: str = Depends(authorised)) -> StreamingResponse:
         """The same, live, as server-sent events: `line` with a Line, `busy` while an answer is prepared."""
         return StreamingResponse(
             _live(chats, session, after), media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
         )
 
     @api.get("/v1/conversations/{id}/files/{sha}", response_class=Response)
-    async def file(session: session_of, sha: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]) -> Response:
+    async def file(sha: Sha, session: str = Depends(authorised)) -> Response:
         """A picture or voice note of this chat."""
         lines = await _lines(chats, session, 0)
         shown = {name for one in lines for name in (*one.line.get("pictures", []), *one.line.get("voices", []))}

@@ -1,0 +1,136 @@
+"""The web chat's API with a browser's requests, over a real store."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+
+from adapters.web.adapter import WebAdapter
+from core.bell import Bell
+from core.clock import WallClock
+from core.store.store import Store
+from core.values import Choice, InboundEvent, Problem, Reply
+
+
+class Chat:
+    """One browser."""
+
+    def __init__(self, http: httpx.AsyncClient, adapter: WebAdapter, heard: list[InboundEvent]) -> None:
+        self.http = http
+        self.adapter = adapter
+        self.heard = heard
+        self.id = ""
+
+    async def open(self) -> None:
+        answer = await self.http.post("/api/v1/conversations")
+        assert answer.status_code == 201
+        self.id = answer.json()["id"]
+        self.http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+
+    async def write(self, client_id: str = "c1", files: object = None, **data: str) -> httpx.Response:
+        url = f"/api/v1/conversations/{self.id}/messages"
+        return await self.http.post(url, data={"client_id": client_id, **data}, files=files)  # type: ignore[arg-type]
+
+    async def lines(self, after: int = 0) -> list[dict]:  # type: ignore[type-arg]
+        answer = await self.http.get(f"/api/v1/conversations/{self.id}/messages", params={"after": after})
+        assert answer.status_code == 200
+        return answer.json()  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
+    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'web.db'}", tmp_path / "blobs", WallClock())
+    adapter = WebAdapter(store, Bell())
+    heard: list[InboundEvent] = []
+
+    async def hear(event: InboundEvent) -> bool:
+        heard.append(event)
+        return True
+
+    transport = httpx.ASGITransport(Starlette(routes=adapter.router.routes))
+    async with adapter.running(hear), httpx.AsyncClient(transport=transport, base_url="http://web") as http:
+        made = Chat(http, adapter, heard)
+        await made.open()
+        yield made
+    await store.close()
+
+
+def photo() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), "green").save(out, "JPEG")
+    return out.getvalue()
+
+
+async def test_a_message_is_heard_and_shown_once_however_often_it_is_sent(chat: Chat) -> None:
+    for _ in range(3):
+        answer = await chat.write(text="hello there")
+        assert answer.status_code == 202
+        assert answer.json() == {"event": f"web:{chat.id}:c1"}
+    assert {event.id for event in chat.heard} == {f"web:{chat.id}:c1"}
+    assert [line["line"]["text"] for line in await chat.lines()] == ["hello there"]
+
+
+async def test_a_reply_with_choices_reaches_the_list_and_its_markdown_is_safe(chat: Chat) -> None:
+    reply = Reply("**Hi** <script>alert(1)</script> [x](javascript:alert(1))", (Choice("k1", "That's not it"),))
+    for call in chat.adapter.render(chat.heard[0].address if chat.heard else _address(chat), reply):
+        await chat.adapter.send(call)
+    (line,) = await chat.lines()
+    assert line["line"]["choices"] == [{"key": "k1", "label": "That's not it"}]
+    assert "<strong>Hi</strong>" in line["line"]["html"]
+    assert "<script" not in line["line"]["html"] and 'href="javascript' not in line["line"]["html"]
+    assert await chat.lines(after=line["cursor"]) == []
+
+
+def _address(chat: Chat):  # type: ignore[no-untyped-def]
+    from adapters.web.parse import address_of
+
+    return address_of(chat.id)
+
+
+async def test_a_photo_arrives_as_a_blob_and_can_be_seen_again_by_its_own_chat_only(chat: Chat) -> None:
+    answer = await chat.write(files={"photo": ("cat.png", photo(), "image/png")})
+    assert answer.status_code == 202
+    (part,) = chat.heard[0].attachments
+    assert (part.kind, part.mime, part.problem) == ("photo", "image/jpeg", None)
+    seen = await chat.http.get(f"/api/v1/conversations/{chat.id}/files/{part.blob}")
+    assert (seen.status_code, seen.headers["content-type"]) == (200, "image/jpeg")
+    other = await chat.http.get(f"/api/v1/conversations/{chat.id}/files/{'0' * 64}")
+    assert other.status_code == 404
+
+
+async def test_what_is_no_picture_is_a_named_problem_not_an_error(chat: Chat) -> None:
+    files = [("photo", ("a.jpg", b"<html>log in</html>", "image/jpeg")), ("photo", ("b.jpg", b"", "image/jpeg"))]
+    assert (await chat.write(files=files)).status_code == 202
+    assert [part.problem for part in chat.heard[0].attachments] == [Problem.DOCUMENT, Problem.EMPTY]
+
+
+async def test_strangers_and_nonsense_are_refused_and_nothing_is_heard(chat: Chat) -> None:
+    url = f"/api/v1/conversations/{chat.id}/messages"
+    refused = {
+        401: await chat.http.post(url, data={"client_id": "x"}, headers={"Authorization": "Bearer wrong"}),
+        422: await chat.http.post(url, data={"text": "no client id"}),
+        413: await chat.http.post(url, content=b"x", headers={"Content-Length": str(10**9)}),
+    }
+    assert {status: answer.status_code for status, answer in refused.items()} == {k: k for k in refused}
+    assert (await chat.write(text="   ")).status_code == 422
+    assert chat.heard == []
+
+
+async def test_too_many_messages_are_told_to_wait(chat: Chat) -> None:
+    statuses = [(await chat.write(client_id=f"c{n}", text="hi")).status_code for n in range(65)]
+    assert statuses[:60] == [202] * 60
+    assert set(statuses[60:]) == {429}
+
+
+async def test_the_page_and_the_api_document_are_served(chat: Chat) -> None:
+    page = await chat.http.get("/")
+    assert page.status_code == 200 and "Content-Security-Policy" in page.headers
+    assert (await chat.http.get("/api/docs")).status_code == 200
+    paths = (await chat.http.get("/api/openapi.json")).json()["paths"]
+    assert "/v1/conversations/{id}/messages" in paths
