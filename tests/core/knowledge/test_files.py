@@ -50,7 +50,7 @@ entries:
     tags: [shipping]
     escalate: false
     enabled: true
-  - {id: track-order, question: Where is my order?, answer: {en: Here., de: Hier.}, escalate: Yes, enabled: off}
+  - {id: track-order, question: "Where is my order?", answer: {en: Here., de: Hier.}, escalate: Yes, enabled: off}
 cases:
   - {text: "my cup is in pieces", expect: return-damaged}
   - {photo: photos/test-mug.jpg, expect: return-damaged}
@@ -183,7 +183,7 @@ cases:
         ("polydesk: 1\ntitle: [a\nentries: []\n", "kb.yaml:3: YAML: "),
         ("polydesk: 1\n\ttitle: a\n", "kb.yaml:2: YAML: "),
         ("polydesk: 1\n---\ntitle: b\n", "kb.yaml:2: YAML: expected one document"),
-        ("polydesk: 1\ntitle: \x07\n", "kb.yaml:2: YAML: control characters"),
+        ("polydesk: 1\ntitle: \x07\n", "characters are not allowed"),
         ("polydesk: 1\ntitle: !!python/object:os.system x\n", "kb.yaml:2: YAML: tags such as"),
         ("polydesk: 1\ntitle: !!set {a}\n", "tags such as"),
         ("polydesk: 1\ntitle: *nobody\n", "*nobody has no &nobody before it"),
@@ -208,7 +208,8 @@ cases:
     ],
 )  # fmt: skip
 def test_one_problem(text, words, tmp_path):
-    assert any(words in problem for problem in problems(kb(tmp_path, text))), problems(kb(tmp_path, text))
+    found = problems(kb(tmp_path, text))
+    assert any(words in problem for problem in found), found
 
 
 def test_empty_optional_fields_are_absent_ones(tmp_path):
