@@ -102,7 +102,7 @@ def answer(entry: str, voice: Voice) -> Saying:
     if known is None:
         raise ValueError(f"the release has no entry {entry}")
     not_it = Offer(voice.say("not_it"), {"do": "not_it", "entry": entry, "turn": voice.turn})
-    return Saying(known.answer_in(voice.language, voice.knowledge.language), (not_it,), known.media)
+    return Saying(known.answer_in(voice.language, voice.knowledge.language).strip(), (not_it,), known.media)
 
 
 def clarify(entries: tuple[str, ...], voice: Voice, text: str) -> Saying:
