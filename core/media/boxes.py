@@ -6,10 +6,15 @@ GPS position).
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 
 MOST_BOXES = 10_000
+EACH_SAMPLE = 0xF00  # the flags of a track run that lists something for each sample
 TALKATIVE = {b"udta", b"meta", b"uuid"}
+_TABLE = re.compile(rb"stsz|trun")
+_COMPRESSED = re.compile(rb"cmov.{4}dcom", re.S)
 
 
 def boxes(raw: bytes, at: int = 0, stop: int | None = None) -> Iterator[tuple[bytes, int, int]]:
@@ -42,6 +47,27 @@ def tracks(raw: bytes) -> set[bytes]:
                     continue
                 kinds |= {raw[at + 8 : at + 12] for box, at, _ in boxes(raw, media_start, media_end) if box == b"hdlr"}
     return kinds
+
+
+def promised(raw: bytes) -> int:
+    """How many samples the tables claim without listing them: a few bytes can promise billions.
+
+    The tables are searched for everywhere, since readers find them in places where no writer puts them. What a
+    compressed index (QuickTime's `cmov`) promises cannot be told, so it counts as endless.
+    """
+    if _COMPRESSED.search(raw):
+        return sys.maxsize
+    total = 0
+    for found in _TABLE.finditer(raw):
+        at = found.end() + (8 if raw[found.start() - 4 : found.start()] == b"\0\0\0\1" else 0)
+        flags, first, second = (int.from_bytes(raw[start : start + 4]) for start in (at, at + 4, at + 8))
+        if found[0] == b"stsz":
+            size = int.from_bytes(raw[found.start() - 4 : found.start()])
+            plausible = size in (0, 1) or 20 <= size <= len(raw)  # else it is sound that happens to spell the name
+            total += second if first and plausible else 0
+        elif not flags & EACH_SAMPLE:
+            total += first
+    return total
 
 
 def strip(raw: bytes) -> bytes:

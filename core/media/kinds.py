@@ -11,6 +11,7 @@ from codecs import getincrementaldecoder
 from dataclasses import dataclass
 
 from core.media import boxes
+from core.media.sound import sound_start
 from core.values import AttachmentKind, Problem
 
 HEAD = 4096
@@ -82,10 +83,10 @@ def sniff(raw: bytes) -> Sniffed:
 
 def _riff(raw: bytes) -> Sniffed | None:
     form = raw[8:12]
-    if raw[:4] in (b"RIFF", b"RF64") and form == b"WAVE":
-        return Sniffed(VOICE, "audio/wav")
     if raw[:4] != b"RIFF":
         return None
+    if form == b"WAVE":
+        return Sniffed(VOICE, "audio/wav")
     if form == b"WEBP":
         return Sniffed(PHOTO, "image/webp")
     return Sniffed(OTHER, "video/x-msvideo", Problem.VIDEO) if form == b"AVI " else None
@@ -135,10 +136,7 @@ def _bitmap(raw: bytes) -> Sniffed | None:
 
 def _mpeg(raw: bytes) -> Sniffed | None:
     """MP3 and AAC have no signature: an ID3 tag, or two frame headers at the distance that the first one gives."""
-    at = 0
-    while raw[at : at + 3] == b"ID3" and len(raw) >= at + 10:
-        size = raw[at + 6 : at + 10]
-        at += 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3]) + (10 if raw[at + 5] & 0x10 else 0)
+    at = sound_start(raw)
     if at and raw[at : at + 4] == b"fLaC":
         return Sniffed(VOICE, "audio/flac")
     for mime, measure in (("audio/mpeg", _mp3_frame), ("audio/aac", _adts_frame)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.errors import Unreadable
-from core.media import boxes, gif, jpeg, png, webp
+from core.media import boxes, gif, jpeg, png, sound, webp
 from core.values import Problem
 
 PIXELS = 250_000_000
@@ -19,6 +19,10 @@ _STRIP: dict[str, Callable[[bytes], bytes]] = {
     "audio/mp4": boxes.strip,
     "video/mp4": boxes.strip,
     "video/quicktime": boxes.strip,
+    "audio/mpeg": sound.strip,
+    "audio/aac": sound.strip,
+    "audio/flac": sound.strip,
+    "audio/wav": sound.strip_wave,
 }
 
 
@@ -26,7 +30,8 @@ def strip(raw: bytes, mime: str) -> bytes:
     """Remove metadata without touching pixels or sound; `mime` is the one that `sniff` found.
 
     JPEG, PNG, WebP and GIF keep colours, animation and orientation and lose everything else; MP4 and MOV keep their
-    length and lose their user data. Other formats come back as they are. Stripping twice changes nothing.
+    length and lose their user data; MP3, AAC, FLAC and WAVE lose their tags. Other formats come back as they are.
+    Stripping twice changes nothing.
 
     Raises:
         Unreadable: DAMAGED, when the file breaks off before there is anything to see.

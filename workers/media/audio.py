@@ -24,7 +24,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from core.errors import Broken, Unreadable
-from core.media import sniff
+from core.media import boxes, sniff, strip
 from core.values import AttachmentKind, Problem
 
 RATE = 16_000
@@ -35,12 +35,14 @@ Wave = NDArray[np.float32]
 class Limits:
     """What one voice note may cost.
 
-    `size` in bytes of the file; `seconds` of sound are kept, the rest is cut; `patience` is seconds of wall time.
+    `size` in bytes of the file; `seconds` of sound are kept, the rest is cut; `patience` is seconds of wall time;
+    `samples` is how many an MP4's index may claim (an AAC note of 25 MB has one million).
     """
 
     size: int = 25 * 2**20
     seconds: float = 300.0
     patience: float = 10.0
+    samples: int = 5_000_000
     channels: int = 8
     slowest: int = 4_000
     fastest: int = 192_000
@@ -79,6 +81,7 @@ _DECODERS = (
     "opus,libopus,vorbis,speex,aac,mp3,mp3float,flac,alac,amrnb,amrwb,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,"
     "pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_alaw,pcm_mulaw,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt"
 )
+_OPTIONS = {"protocol_whitelist": "none", "codec_whitelist": _DECODERS}
 _TELLING = frozenset({"ogg", "mov", "matroska", "wav", "flac"})  # their declared length is not guessed from a bit rate
 
 
@@ -97,13 +100,16 @@ def decode(raw: bytes, *, limits: Limits = Limits()) -> Sound:
     if found.kind is not AttachmentKind.VOICE:
         raise Unreadable(Problem.FORMAT, found.mime)
     demuxer = _DEMUXERS[found.mime]
+    raw = strip(raw, found.mime)  # tags can unfold to gigabytes
+    if demuxer == "mov" and boxes.promised(raw) > limits.samples:
+        raise Unreadable(Problem.TOO_LARGE, "an index of more samples than anybody records")
     deadline = monotonic() + limits.patience
     try:
         with av.open(
             BytesIO(raw),
             "r",
             format=demuxer,
-            container_options={"protocol_whitelist": "none", "codec_whitelist": _DECODERS},
+            container_options=_OPTIONS | ({"advanced_editlist": "0"} if demuxer == "mov" else {}),
             metadata_errors="replace",  # a title in some old encoding is no reason not to listen
             timeout=limits.patience,
         ) as container:

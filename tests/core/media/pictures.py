@@ -17,11 +17,10 @@ SECRET = b"48.1374N 11.5755E"
 
 def scene(width: int = 40, height: int = 24, mode: str = "RGB") -> Image.Image:
     """A picture whose four corners differ: red, green, blue, and a gradient between them."""
-    down, across = np.mgrid[0:height, 0:width]
-    red = 255 * (1 - across / max(1, width - 1)) * (1 - down / max(1, height - 1))
-    green = 255 * (across / max(1, width - 1)) * (1 - down / max(1, height - 1))
-    blue = 255 * (1 - across / max(1, width - 1)) * (down / max(1, height - 1))
-    return Image.fromarray(np.stack([red, green, blue], axis=-1).astype(np.uint8)).convert(mode)
+    right = np.linspace(0, 1, width, dtype=np.float32)
+    down = np.linspace(0, 255, height, dtype=np.float32)
+    planes = ((down[::-1], right[::-1]), (down[::-1], right), (down, right[::-1]))
+    return Image.merge("RGB", [Image.fromarray(np.outer(*plane).astype(np.uint8)) for plane in planes]).convert(mode)
 
 
 def saved(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -112,7 +111,7 @@ def talkative_gif() -> bytes:
 def bomb_png(width: int = 30_000, height: int = 30_000) -> bytes:
     """A small file that unfolds to `width` x `height` grey pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj(1)
     row = bytes(width + 1)
     body = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
