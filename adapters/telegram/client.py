@@ -153,7 +153,7 @@ class Client:
         try:
             async with asyncio.timeout(_DOWNLOAD_SECONDS):
                 return await self._stream(f"{self._files_at}/{quote(path)}", limit)
-        except (httpx.HTTPError, TimeoutError) as problem:
+        except (httpx.HTTPError, RuntimeError, TimeoutError) as problem:
             raise Retry(f"a download from Telegram broke ({type(problem).__name__})") from None
 
     async def _stream(self, address: str, limit: int) -> bytes:

@@ -76,7 +76,8 @@ def translated(problem: TelegramError, method: str, *, repeatable: bool) -> Poly
     if isinstance(problem, NetworkError):
         cause = problem.__cause__
         what = f"{method}: {type(cause or problem).__name__}"
-        if repeatable or isinstance(cause, _NEVER_LEFT):
+        # A RuntimeError comes of a client that was closed before the call: the adapter is stopping.
+        if repeatable or isinstance(cause, (*_NEVER_LEFT, RuntimeError)):
             return Retry(f"Telegram cannot be reached ({what})", _LATER)
         return OutcomeUnknown(f"the connection to Telegram broke ({what})")
     what = f"{method}: {problem.message}"

@@ -75,18 +75,38 @@ async def connected(
 
 
 @asynccontextmanager
-async def hooked(telegram: FakeTelegram, ear: Ear, **options: Any) -> AsyncIterator[tuple[TelegramAdapter, str]]:
-    """By webhook, behind a real HTTP server; yields the adapter and the webhook's address."""
+async def served(build: Callable[[str], TelegramAdapter]) -> AsyncIterator[TelegramAdapter]:
+    """The adapter that `build` makes for the address of a real HTTP server, which serves its router."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        adapter = adapter_for(telegram, webhook_url=address, **options)
+        adapter = build(f"http://127.0.0.1:{listening.getsockname()[1]}")
         server = uvicorn.Server(uvicorn.Config(adapter.router, log_config=None, lifespan="off", ws="none"))
-        serving = asyncio.create_task(server.serve([listening]))
-        await telegram.until(lambda: server.started)
+        started = asyncio.Event()
+
+        async def serve() -> None:
+            await server.startup([listening])
+            started.set()
+            await server.main_loop()
+            await server.shutdown([listening])
+
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        serving = asyncio.create_task(serve())
+        await started.wait()
         try:
-            async with adapter.running(ear.hear):
-                yield adapter, f"{address}/telegram/webhook"
+            yield adapter
         finally:
             server.should_exit = True
             await serving
+
+
+@asynccontextmanager
+async def hooked(telegram: FakeTelegram, ear: Ear, **options: Any) -> AsyncIterator[tuple[TelegramAdapter, str]]:
+    """By webhook; yields the adapter and the webhook's address."""
+
+    def build(address: str) -> TelegramAdapter:
+        return adapter_for(telegram, webhook_url=address, **options)
+
+    async with served(build) as adapter, adapter.running(ear.hear):
+        assert adapter._webhook is not None
+        yield adapter, adapter._webhook.url

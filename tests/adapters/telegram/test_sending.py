@@ -228,6 +228,17 @@ async def test_an_adapter_that_is_not_running_asks_to_come_back(telegram: FakeTe
         await adapter.fetch(Attachment(AttachmentKind.PHOTO, "x"))
 
 
+async def test_calls_during_the_farewell_may_be_made_again(telegram: FakeTelegram) -> None:
+    async with talking(telegram) as (adapter, ada):
+        client, sender = adapter._client, adapter._sender
+    assert client is not None and sender is not None
+    (call,) = adapter.render(address(telegram, ada.id), Reply("x"))
+    with pytest.raises(Retry):
+        await sender.send(call)
+    with pytest.raises(Retry):
+        await client.download("x", 10)
+
+
 async def test_foreign_calls_are_refused(telegram: FakeTelegram) -> None:
     async with talking(telegram) as (adapter, _ada):
         with pytest.raises(BadInput):
