@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from time import process_time
 
 import pytest
@@ -68,6 +70,12 @@ def film(brand: bytes, *kinds: bytes, rest: bytes = b"") -> bytes:
 def test_bytes_decide(raw: bytes, kind: AttachmentKind, mime: str, problem: Problem | None) -> None:
     found = sniff(raw)
     assert (found.kind, found.mime, found.problem) == (kind, mime, problem)
+
+
+def test_the_gateway_s_part_needs_no_library() -> None:
+    code = "import sys, core.media; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"PIL", "numpy", "av", "torch"} & set(loaded)
 
 
 def test_a_page_of_comments_does_not_hold_anybody_up() -> None:

@@ -140,7 +140,7 @@ def test_a_note_that_takes_too_long_is_given_up() -> None:
     raw = made.hours_of_opus(0.2)
     before = monotonic()
     assert refused(raw, limits=audio.Limits(patience=0.02)) is Problem.TOO_LARGE
-    assert monotonic() - before < 1.0
+    assert monotonic() - before < 3.0
 
 
 def test_a_float_format_cannot_smuggle_in_what_is_no_number() -> None:

@@ -228,7 +228,7 @@ def test_a_picture_that_takes_too_long_is_given_up(form: str) -> None:
     raw = made.saved(Image.fromarray(noise[..., 0] if form == "GIF" else noise), form)
     before = monotonic()
     assert refused(raw, limits=images.Limits(seconds=0.01)) is Problem.TOO_LARGE
-    assert monotonic() - before < 1.0
+    assert monotonic() - before < 3.0
 
 
 WHOLE = {
