@@ -12,8 +12,9 @@ from telegram import Bot
 from telegram.error import TelegramError
 from telegram.request import HTTPXRequest
 
+from adapters.telegram.content import string, whole
 from adapters.telegram.parse import BotIdentity
-from adapters.telegram.trouble import WRONG_TOKEN, answered, translated
+from adapters.telegram.trouble import NO_API, WRONG_TOKEN, answered, is_result, translated
 from core.errors import Broken, PolydeskError, Retry, Throttled, Unreadable
 from core.values import Problem
 
@@ -43,7 +44,7 @@ class _Request(HTTPXRequest):
 
     async def do_request(self, url: str, method: str, *more: Any, **options: Any) -> tuple[int, bytes]:
         code, body = await super().do_request(url, method, *more, **options)
-        if 200 <= code <= 299:
+        if 200 <= code <= 299 and is_result(body):
             return code, body
         for secret in self._secrets:
             body = body.replace(secret, b"<token>")
@@ -114,9 +115,12 @@ class Client:
             raise translated(problem, method, repeatable=repeatable) from problem
 
     async def me(self) -> BotIdentity:
-        """Who we are; raises like `call`."""
+        """Who we are; raises like `call`, and Broken when the server is none of Telegram's."""
         user = await self.call("getMe")
-        return BotIdentity(str(user["id"]), str(user.get("username") or ""))
+        number = whole(user, "id")
+        if number is None:
+            raise Broken(NO_API)
+        return BotIdentity(str(number), string(user, "username"))
 
     async def updates(self, offset: int, kinds: tuple[str, ...], seconds: int = LONG_POLL) -> list[Any]:
         """Wait for updates from `offset` on (0: the earliest unconfirmed), which confirms all before it."""
@@ -144,7 +148,7 @@ class Client:
                 raise Retry(str(problem)) from problem
             reason = Problem.TOO_LARGE if "too big" in str(problem) else Problem.NOT_DELIVERED
             raise Unreadable(reason, str(problem)) from problem
-        path, size = file.get("file_path"), file.get("file_size") or 0
+        path, size = string(file, "file_path"), whole(file, "file_size") or 0
         if size > limit:
             raise Unreadable(Problem.TOO_LARGE, f"{size} bytes")
         if not path or path.startswith("/"):

@@ -72,20 +72,8 @@ class Sender:
 
     async def _make(self, method: str, arguments: dict[str, Any], *, as_documents: bool = False) -> Sent:
         ready = dict(arguments)
-        if "photo" in ready:
-            file = await self._file(ready.pop("photo"), attach=False)
-            ready["document" if as_documents else "photo"] = file
-            method = "sendDocument" if as_documents else method
-        if "media" in ready:
-            kind = InputMediaDocument if as_documents else InputMediaPhoto
-            ready["media"] = [
-                kind(
-                    await self._file(item["media"], attach=True),
-                    caption=item.get("caption"),
-                    parse_mode=item.get("parse_mode"),
-                )
-                for item in ready["media"]
-            ]
+        if "photo" in ready or "media" in ready:
+            method, ready = await self._illustrated(ready, as_documents=as_documents)
         result = await self._client.call(method, ready)
         first = result[0] if isinstance(result, list) and result else result
         number = first.get("message_id") if isinstance(first, dict) else arguments.get("message_id")
@@ -93,15 +81,34 @@ class Sender:
             raise OutcomeUnknown(f"{method}: Telegram gave no receipt")
         return Sent(str(number))
 
-    async def _file(self, source: dict[str, str], *, attach: bool) -> InputFile:
-        """The picture behind `{"blob": sha256}`.
+    async def _illustrated(self, arguments: dict[str, Any], *, as_documents: bool) -> tuple[str, dict[str, Any]]:
+        """The method and arguments that show the pictures that are still there; the words go out in any case.
 
         Raises:
-            Refused: it is gone.
+            Refused: all pictures are gone, and there are no words.
         """
+        media: list[dict[str, Any]] = arguments.pop("media", None) or [{"media": arguments.pop("photo")}]
+        caption = {key: arguments.pop(key, media[0].get(key)) for key in ("caption", "parse_mode")}
+        words = {key: value for key, value in caption.items() if value is not None}
+        pictures = [picture for item in media if (picture := await self._read(item["media"])) is not None]
+        files = [InputFile(content, filename=name, attach=len(pictures) > 1) for name, content in pictures]
+        kind = "document" if as_documents else "photo"
+        if not files and "caption" not in words:
+            raise Refused("the pictures are gone")
+        if not files:
+            return "sendMessage", {**arguments, "text": words.pop("caption"), **words}
+        if len(files) == 1:
+            return f"send{kind.capitalize()}", {**arguments, **words, kind: files[0]}
+        make = InputMediaDocument if as_documents else InputMediaPhoto
+        shown = [make(file, **(words if number == 0 else {})) for number, file in enumerate(files)]
+        return "sendMediaGroup", {**arguments, "media": shown}
+
+    async def _read(self, source: dict[str, str]) -> tuple[str, bytes] | None:
+        """A name and the bytes for `{"blob": sha256}`, or None when the picture is gone."""
         try:
             content = await asyncio.to_thread(self._blob, source["blob"])
-        except (OSError, KeyError) as problem:
-            raise Refused(f"the picture {source['blob'][:12]} is gone") from problem
+        except (PolydeskError, OSError, KeyError) as problem:
+            log.error("telegram.picture_gone", blob=source["blob"][:12], problem=type(problem).__name__)
+            return None
         suffix = next((suffix for magic, suffix in _MAGIC if content.startswith(magic)), "jpg")
-        return InputFile(content, filename=f"picture.{suffix}", attach=attach)
+        return f"picture.{suffix}", content

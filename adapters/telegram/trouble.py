@@ -52,7 +52,7 @@ def answered(code: int, body: bytes) -> Answered:
         said = json.loads(body)
     except (ValueError, RecursionError):
         said = None
-    if not isinstance(said, dict):
+    if not isinstance(said, dict) or said.get("ok") is not False:
         return Answered(code, "an answer that is not the Bot API's", told=False)
     more = said.get("parameters")
     more = more if isinstance(more, dict) else {}
@@ -64,6 +64,15 @@ def answered(code: int, body: bytes) -> Answered:
         after=float(after) if isinstance(after, int | float) else 0.0,
         moved_to=str(moved_to) if isinstance(moved_to, int) else "",
     )
+
+
+def is_result(body: bytes) -> bool:
+    """Whether a body is the Bot API's answer to a call that went well."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and "result" in said
 
 
 def translated(problem: TelegramError, method: str, *, repeatable: bool) -> PolydeskError:

@@ -36,8 +36,6 @@ class Webhook:
     """
 
     def __init__(self, token: str, url: str, secret: str | None) -> None:
-        if secret and not _SECRET.fullmatch(secret):
-            raise Broken("POLYDESK_TELEGRAM_SECRET may hold 1-256 letters, digits, _ and - only")
         parts = urlsplit(url)
         own = parts.path if parts.path not in {"", "/"} else PATH
         self.url = urlunsplit((parts.scheme, parts.netloc, own, parts.query, ""))
@@ -50,8 +48,10 @@ class Webhook:
         """Have Telegram post here: https://core.telegram.org/bots/api#setwebhook.
 
         Raises:
-            Broken: Telegram does not want the address. Retry: it cannot be reached.
+            Broken: Telegram does not want the address or the secret. Retry: it cannot be reached.
         """
+        if not _SECRET.fullmatch(self.secret):
+            raise Broken("POLYDESK_TELEGRAM_SECRET may hold 1-256 letters, digits, _ and - only")
         settings = {"url": self.url, "secret_token": self.secret, "allowed_updates": list(UPDATES)}
         try:
             await client.call("setWebhook", {**settings, "drop_pending_updates": False})

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
 from adapters.telegram.adapter import TelegramAdapter
+from adapters.telegram.client import Client
+from adapters.telegram.sending import Sender
 from core import wire
-from core.errors import BadInput, Blocked, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled, Unreadable
+from core.errors import BadInput, Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled, Unreadable
 from core.values import Address, Attachment, AttachmentKind, Call, Choice, Problem, Reply, Sent
 from tests.adapters.telegram.stage import Ear, Shelf, connected, picture
 from tests.fakes.telegram import Customer, FakeTelegram
@@ -99,10 +102,27 @@ async def test_a_picture_that_is_no_photo_to_telegram_arrives_as_a_file(telegram
     assert seen[0].buttons == ("More",)
 
 
-async def test_a_picture_that_is_gone_is_refused(telegram: FakeTelegram) -> None:
-    async with talking(telegram) as (adapter, ada):
-        with pytest.raises(Refused, match="is gone"):
-            await say(adapter, address(telegram, ada.id), Reply("x", pictures=("0" * 64,)))
+async def test_pictures_that_are_gone_do_not_take_the_words_with_them(telegram: FakeTelegram) -> None:
+    shelf = Shelf()
+    here_still = tuple(shelf.put(picture(colour)) for colour in ("red", "green"))
+    gone = ("0" * 64, "1" * 64)
+    async with talking(telegram, shelf) as (adapter, ada):
+        where = address(telegram, ada.id)
+        await say(adapter, where, Reply("**one** gone", (Choice("k", "K"),), gone[:1]))
+        await say(adapter, where, Reply("all gone", pictures=gone))
+        await say(adapter, where, Reply("one left", pictures=(gone[0], here_still[0], gone[1])))
+        await say(adapter, where, Reply("two left", pictures=(gone[0], *here_still)))
+        with pytest.raises(Refused, match="gone"):
+            await say(adapter, where, Reply("", pictures=gone))
+    seen = [one for one in ada.seen if one.by_bot]
+    assert [(one.kind, one.text) for one in seen] == [
+        ("text", "one gone"),
+        ("text", "all gone"),
+        ("photo", "one left"),
+        ("photo", "two left"),
+        ("photo", ""),
+    ]
+    assert seen[0].buttons == ("K",) and seen[0].styled == (("bold", "one"),)
 
 
 async def test_an_edit_replaces_words_captions_and_buttons(telegram: FakeTelegram) -> None:
@@ -195,6 +215,57 @@ async def test_a_customer_who_blocks_is_blocked(telegram: FakeTelegram) -> None:
         await ada.blocks_bot()
         with pytest.raises(Blocked):
             await say(adapter, address(telegram, ada.id), Reply("x"))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, "<html>Please log in</html>", OutcomeUnknown),
+        (200, '{"ok": true}', OutcomeUnknown),
+        (200, "[]", OutcomeUnknown),
+        (200, '{"ok": true, "result": true}', OutcomeUnknown),
+        (302, "", OutcomeUnknown),
+        (502, "<html>Bad Gateway</html>", OutcomeUnknown),
+        (504, "<html>Gateway Timeout</html>", OutcomeUnknown),
+        (503, "<html>Service Unavailable</html>", Retry),
+        (404, "<html>Not Found</html>", Broken),
+    ],
+)
+async def test_what_a_proxy_answers(status: int, body: str, error: type[PolydeskError]) -> None:
+    """Only the Bot API's own words are certain."""
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text=body, status=status)
+
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", page)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    client = Client("1:x", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    try:
+        with pytest.raises(error) as caught:
+            await Sender(client, lambda name: b"", {}).send(Call("sendMessage", {"chat_id": 1, "text": "x"}))
+        assert type(caught.value) is error
+    finally:
+        await client.close()
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("answer", [True, [], {"id": "7"}, None])
+async def test_a_server_that_is_no_bot_api(answer: object) -> None:
+    async def page(request: web.Request) -> web.Response:
+        return web.json_response({"ok": True, "result": answer})
+
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", page)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    adapter = TelegramAdapter("1:x", api_url=f"http://127.0.0.1:{runner.addresses[0][1]}", blob=lambda name: b"")
+    with pytest.raises(Broken, match="POLYDESK_TELEGRAM_API_URL"):
+        await adapter.whoami()
+    await runner.cleanup()
 
 
 @pytest.mark.parametrize("after_effect", [False, True])

@@ -177,9 +177,12 @@ def test_the_address(given: str, told: str, path: str) -> None:
     assert {"/telegram/webhook", path} == {route.path for route in hook.router.routes}
 
 
-def test_a_secret_that_telegram_would_refuse() -> None:
+async def test_a_secret_that_telegram_would_refuse(telegram: FakeTelegram) -> None:
+    """It shuts this door, on entry; the others open."""
+    adapter = adapter_for(telegram, webhook_url="https://bot.example.com", secret="not allowed!")
     with pytest.raises(Broken, match="POLYDESK_TELEGRAM_SECRET"):
-        Webhook("1:x", "https://bot.example.com", "not allowed!")
+        async with adapter.running(Ear().hear):
+            pass
 
 
 async def test_an_address_that_telegram_refuses(telegram: FakeTelegram) -> None:
