@@ -119,7 +119,7 @@ class SpeechRecogniser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text in a picture; `box` is its four corners (x, y) in the picture's pixels, clockwise from top left."""
+    """A line of text in a picture; `box` is its four corners (x, y) in pixels, clockwise from top left."""
 
     text: str
     confidence: float

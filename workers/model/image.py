@@ -1,0 +1,139 @@
+"""Pictures to vectors, with the labels ImageNet would give them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from core.errors import Broken
+from workers.model import hub
+from workers.model.ports import ImageFeatures, Picture, Vectors
+from workers.model.sessions import session
+from workers.model.weights import lock
+
+_BATCH = 8
+
+
+class EfficientNetLite:
+    """EfficientNet-Lite2 (https://arxiv.org/abs/1905.11946): 1280 dimensions, 1000 labels, 20-25 ms on one core.
+
+    The whole picture is squeezed into the network's square: what a customer photographs need not be in its middle.
+    """
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        self._session = session(folder / "model.onnx", threads)
+        self._side = int(self._session.get_inputs()[0].shape[1])
+        self.dim = int(self._session.get_outputs()[0].shape[1])
+        self.digest = f"lite2-{lock.job('image').digest[:12]}-1"
+
+    def encode(self, images: Sequence[Picture]) -> ImageFeatures:
+        """Vectors (n, 1280), labels (n, 1000)."""
+        vectors = np.empty((len(images), self.dim), dtype=np.float32)
+        labels = np.empty((len(images), self._session.get_outputs()[1].shape[1]), dtype=np.float32)
+        for start in range(0, len(images), _BATCH):
+            part = slice(start, min(start + _BATCH, len(images)))
+            pixels = np.stack([self._squeezed(image) for image in images[part]])
+            vectors[part], labels[part] = self._session.run(["vectors", "labels"], {"pixels": pixels})
+        return ImageFeatures(vectors, labels)
+
+    def _squeezed(self, image: Picture) -> Picture:
+        square = (self._side, self._side)
+        return np.asarray(Image.fromarray(image).resize(square, Image.Resampling.BICUBIC, reducing_gap=3.0))
+
+
+def label_names(folder: Path) -> tuple[str, ...]:
+    """The names of EfficientNet's 1000 labels, in the order of its output."""
+    names: list[str] = json.loads((folder / "labels.json").read_text())
+    return tuple(names)
+
+
+class TransformersImage:
+    """A vision model of transformers (ViT, DINOv2, ConvNeXt ...) from a local folder; it gives no labels."""
+
+    def __init__(self, folder: Path, *, device: str = "cpu") -> None:
+        import torch
+        from transformers import AutoImageProcessor, AutoModel
+
+        hub.quiet()
+        self._torch = torch
+        self._device = device
+        self._folder = folder
+        try:
+            self._prepare = AutoImageProcessor.from_pretrained(folder, backend="pil")
+            # A checkpoint saved from a classifier has no pooling layer; a made-up one would be worse than none.
+            model, self._pools = hub.strictly(AutoModel, folder, spare="pooler")
+            self._model = model.to(device)
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as problem:
+            raise Broken(f"cannot load the image model in {folder}: {problem}") from problem
+        self.digest = f"image-{hub.fingerprint(folder, 'image-1')}"
+        self.dim = self.encode([np.zeros((32, 32, 3), np.uint8)]).vectors.shape[1]
+
+    def encode(self, images: Sequence[Picture]) -> ImageFeatures:
+        """Vectors (n, dim); the model's own pooling where it has one, else the mean over the places."""
+        if not images:
+            return ImageFeatures(np.empty((0, self.dim), dtype=np.float32), None)
+        parts = [self._vectors(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
+        return ImageFeatures(np.concatenate(parts), None)
+
+    def _vectors(self, images: Sequence[Picture]) -> Vectors:
+        pixels = self._prepare(images=[Image.fromarray(image) for image in images], return_tensors="pt")
+        with self._torch.inference_mode():
+            return self._unit(self._seen(pixels["pixel_values"].to(self._device)))
+
+    def _seen(self, pixels: Any) -> Any:
+        states = self._model(pixel_values=pixels)
+        if self._pools and getattr(states, "pooler_output", None) is not None:
+            return states.pooler_output.flatten(1)
+        last = states.last_hidden_state  # (n, dim, height, width) of a convolutional network, else (n, places, dim)
+        return last.flatten(2).mean(dim=2) if last.dim() == 4 else last.mean(dim=1)
+
+    def _unit(self, tensor: Any) -> Vectors:
+        found: Vectors = self._torch.nn.functional.normalize(tensor.float(), dim=-1).cpu().numpy()
+        return found
+
+
+class ClipImage(TransformersImage):
+    """A model of the CLIP family (Radford et al. 2021, https://arxiv.org/abs/2103.00020): pictures beside words."""
+
+    def __init__(self, folder: Path, *, device: str = "cpu") -> None:
+        from transformers import AutoTokenizer
+
+        super().__init__(folder, device=device)
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        except (OSError, ValueError) as problem:
+            raise Broken(f"cannot load the vocabulary of the image model in {folder}: {problem}") from problem
+
+    def encode_words(self, texts: Sequence[str]) -> Vectors:
+        """Vectors (len(texts), dim) in the space of the pictures."""
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        places = self._model.config.text_config.max_position_embeddings
+        # SigLIP was trained on sentences padded to the full length; CLIP does not mind.
+        tokens = self._tokenizer(
+            list(texts), padding="max_length", truncation=True, max_length=places, return_tensors="pt"
+        ).to(self._device)
+        with self._torch.inference_mode():
+            return self._unit(_features(self._model.get_text_features(**tokens)))
+
+    def _seen(self, pixels: Any) -> Any:
+        return _features(self._model.get_image_features(pixel_values=pixels))
+
+
+def _features(found: Any) -> Any:
+    """transformers 5 wraps the features, earlier versions give the tensor."""
+    return getattr(found, "pooler_output", found)
+
+
+def load(folder: Path, *, device: str = "cpu") -> TransformersImage:
+    """The image encoder in a folder: of the CLIP family when its configuration has a text side, else a plain one.
+
+    Raises:
+        Broken: no model transformers can load.
+    """
+    return (ClipImage if "text_config" in hub.settings(folder) else TransformersImage)(folder, device=device)

@@ -1,0 +1,153 @@
+"""The encoders of one process, each loaded when it is first needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from workers.model import hub
+from workers.model.ports import ImageEncoder, LanguageIdentifier, SpeechRecogniser, TextEncoder, TextReader
+from workers.model.weights import fetch, lock
+
+MINILM, MULTILINGUAL, LITE2, MOONSHINE, AUTO = "minilm", "multilingual", "efficientnet-lite2", "moonshine", "auto"
+
+
+class Shelf:
+    """What the settings chose; anything but a built-in name is a local folder or a hub name.
+
+    Any thread may take from it: whoever comes first loads, the others wait. A model of its own that does not load is
+    tried again at the next call.
+
+    Args:
+        models: the folder of prepared weights (`polydesk models prepare`).
+        text: `auto` (MiniLM for English, the multilingual encoder for all else), `minilm`, `multilingual`, or a model.
+        image: `efficientnet-lite2` or a model.
+        speech: `moonshine` or a model.
+        device: `auto`, `cpu` or a torch device.
+        threads: how many each model may use.
+    """
+
+    def __init__(
+        self,
+        models: Path,
+        *,
+        text: str = AUTO,
+        image: str = LITE2,
+        speech: str = MOONSHINE,
+        device: str = AUTO,
+        threads: int = 1,
+    ) -> None:
+        self._models = models
+        self._names = {"text": text, "image": image, "speech": speech}
+        self._device = device
+        self._threads = threads
+        self._loaded: dict[str, Any] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def text(self, language: str) -> TextEncoder:
+        """The text encoder for a language (BCP 47 tag, possibly empty: then the one for every language).
+
+        Raises:
+            Broken: it cannot be loaded; says what to do.
+        """
+        name = self._names["text"]
+        if name == AUTO:
+            name = MINILM if language.lower().replace("_", "-").split("-")[0] == "en" else MULTILINGUAL
+        return cast(TextEncoder, self._once(f"text {name}", lambda: self._text(name)))
+
+    @property
+    def image(self) -> ImageEncoder:
+        """The image encoder; raises Broken like `text`."""
+        return cast(ImageEncoder, self._once("image", self._image))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the labels the image encoder gives, in order; none when it gives none."""
+        if self._names["image"] not in (AUTO, LITE2):
+            return ()
+        from workers.model.image import label_names
+
+        names = self._once("labels", lambda: label_names(fetch.folder(self._models, "image")))
+        return cast(tuple[str, ...], names)
+
+    @property
+    def speech(self) -> SpeechRecogniser:
+        """The speech recogniser; raises Broken like `text`."""
+        return cast(SpeechRecogniser, self._once("speech", self._speech))
+
+    @property
+    def reader(self) -> TextReader:
+        """The reader of text in pictures."""
+
+        def load() -> TextReader:
+            from workers.model.ocr import RapidReader
+
+            return RapidReader(self._threads)
+
+        return cast(TextReader, self._once("reader", load))
+
+    @property
+    def language(self) -> LanguageIdentifier:
+        """The language identifier; raises Broken like `text`."""
+
+        def load() -> LanguageIdentifier:
+            from workers.model.language import FastText
+
+            return FastText(fetch.folder(self._models, "language"))
+
+        return cast(LanguageIdentifier, self._once("language", load))
+
+    def _once(self, key: str, load: Callable[[], object]) -> object:
+        if key in self._loaded:
+            return self._loaded[key]
+        with self._lock:
+            lock_of_key = self._locks.setdefault(key, threading.Lock())
+        with lock_of_key:
+            if key not in self._loaded:
+                self._loaded[key] = load()
+            return self._loaded[key]
+
+    def _text(self, name: str) -> TextEncoder:
+        if name == MULTILINGUAL:
+            from workers.model.text import multilingual
+
+            return multilingual(fetch.folder(self._models, "text-multi"), self._threads)
+        if name == MINILM and hub.device(self._device) == "cpu":
+            from workers.model.text import minilm
+
+            return minilm(fetch.folder(self._models, "text-en"), self._threads)
+        device = self._torch()
+        from workers.model.pooled import PooledText
+
+        if name == MINILM:
+            digest = f"minilm-{lock.job('text-en').digest[:12]}"
+            folder = fetch.folder(self._models, "text-en")
+            return PooledText(folder, device=device, digest=digest, languages=frozenset({"en"}))
+        return PooledText(hub.find(name), device=device)
+
+    def _image(self) -> ImageEncoder:
+        from workers.model import image
+
+        name = self._names["image"]
+        if name in (AUTO, LITE2):
+            return image.EfficientNetLite(fetch.folder(self._models, "image"), self._threads)
+        return image.load(hub.find(name), device=self._torch())
+
+    def _speech(self) -> SpeechRecogniser:
+        from workers.model import speech
+        from workers.model.listening import Listener
+
+        name = self._names["speech"]
+        folder = fetch.folder(self._models, "speech-en") if name in (AUTO, MOONSHINE) else hub.find(name)
+        return speech.Recogniser(speech.load(folder, device=self._torch()), Listener())
+
+    def _torch(self) -> str:
+        """The device, torch held to its share of the cores."""
+        device = hub.device(self._device)
+        import torch
+
+        torch.set_num_threads(self._threads)
+        return device
