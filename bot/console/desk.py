@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Path, UploadFile
 from fastapi.responses import Response, StreamingResponse
 from markupsafe import Markup
+from starlette.datastructures import UploadFile as StarletteUpload
 
 from bot.console.front import Front
 from bot.console.sessions import Visitor
@@ -98,7 +99,7 @@ def router(front: Front) -> APIRouter:
         if note:
             await home.desk.note(id, visitor.author, text)
             return
-        blobs = [await _photo(front, upload) for upload in photo[:10] if upload.filename]
+        blobs = [await photo_blob(front, upload) for upload in photo[:10] if upload.filename]
         await home.desk.say(id, visitor.author, text, blobs, entry=entry, turn=turn)
 
     @routes.post("/{id}/hand-back", status_code=204)
@@ -112,7 +113,12 @@ def router(front: Front) -> APIRouter:
     return routes
 
 
-async def _photo(front: Front, upload: UploadFile) -> str:
+async def photo_blob(front: Front, upload: UploadFile | StarletteUpload) -> str:
+    """A checked, stripped photo as a blob.
+
+    Raises:
+        BadInput: it is none.
+    """
     raw = await upload.read(LARGEST + 1)
     try:
         part = await asyncio.to_thread(keep, front.home.store.blobs, Attachment(AttachmentKind.PHOTO), raw)
@@ -181,7 +187,7 @@ async def _changes(front: Front) -> AsyncIterator[str]:
 
 
 def _words() -> dict[str, Any]:
-    return {"since": _since, "clock": _clock, "reason": _reason, "html": lambda text: Markup(html(text))}
+    return {"since": _since, "clock": clock, "reason": _reason, "html": lambda text: Markup(html(text))}
 
 
 def _since(at: int) -> str:
@@ -193,7 +199,8 @@ def _since(at: int) -> str:
     return f"{seconds // 3600} h" if seconds < 172_800 else f"{seconds // 86_400} days"
 
 
-def _clock(at: int) -> str:
+def clock(at: int) -> str:
+    """A moment in local time, shortly."""
     moment = datetime.fromtimestamp(at / 1000, UTC).astimezone()
     today = datetime.now(UTC).astimezone().date()
     return f"{moment:%H:%M}" if moment.date() == today else f"{moment:%d %b %H:%M}"

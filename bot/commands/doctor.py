@@ -1,0 +1,141 @@
+"""`polydesk doctor`: looks at everything an installation needs, and says what to mend."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import typer
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bot.settings import Settings, load
+from bot.wiring import KB_ID, open_doors
+from core.bell import Bell
+from core.clock import WallClock
+from core.errors import PolydeskError
+from core.store.restore import check as check_database
+from core.store.store import Store
+from workers.media.audio import selftest
+from workers.model.weights.fetch import ready
+
+_LEAST_SPACE = 2 * 1024**3  # bytes free in the data folder
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `wrong` says what to do, and is empty when all is well."""
+
+    what: str
+    found: str
+    wrong: str = ""
+
+
+def doctor() -> None:
+    """Check settings, models, database, broker, tokens and scopes; exit 1 when something is wrong."""
+    settings = load()
+    findings = asyncio.run(_look(settings))
+    for finding in findings:
+        mark = "✗" if finding.wrong else "✓"
+        typer.echo(f"{mark} {finding.what}: {finding.wrong or finding.found}")
+    wrong = sum(bool(finding.wrong) for finding in findings)
+    typer.echo(f"{wrong} of {len(findings)} checks failed." if wrong else "All is well.", err=True)
+    if wrong:
+        raise typer.Exit(1)
+
+
+async def _look(settings: Settings) -> list[Finding]:
+    checks: list[tuple[str, Callable[[Settings], Awaitable[str]]]] = [
+        ("python", _python),
+        ("data folder", _data),
+        ("models", _models),
+        ("audio decoder", _audio),
+        ("database", _database),
+        ("broker", _broker),
+    ]
+    findings = []
+    for what, check in checks:
+        try:
+            findings.append(Finding(what, await check(settings)))
+        except PolydeskError as problem:
+            findings.append(Finding(what, "", str(problem)))
+    return findings + await _platforms(settings)
+
+
+async def _python(settings: Settings) -> str:
+    return sys.version.split()[0]
+
+
+async def _data(settings: Settings) -> str:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.data).free
+    if free < _LEAST_SPACE:
+        raise _Wrong(f"only {free / 1024**3:.1f} GB free in {settings.data}; make room, or set POLYDESK_DATA elsewhere")
+    return f"{settings.data}, {free / 1024**3:.0f} GB free"
+
+
+async def _models(settings: Settings) -> str:
+    if not ready(settings.models):
+        raise _Wrong("not prepared: polydesk models prepare (without a registry: --from a folder with the wheels)")
+    return "prepared"
+
+
+async def _audio(settings: Settings) -> str:
+    await asyncio.to_thread(selftest)
+    return "decodes Opus"
+
+
+async def _database(settings: Settings) -> str:
+    store = await Store.open(settings.database, settings.blob_folder, WallClock())
+    try:
+        said = await asyncio.to_thread(check_database, settings.database)
+        if said not in ("", "ok"):
+            raise _Wrong(f"damaged ({said}): stop Polydesk, then polydesk db restore from the last backup")
+        live = await store.read(lambda tx: tx.knowledge.live(KB_ID))
+        users = await store.read(lambda tx: tx.users.list())
+    finally:
+        await store.close()
+    release = f"release {live.number} is live" if live else "nothing published yet"
+    return f"{'PostgreSQL' if settings.postgres else 'SQLite'}, {release}, {len(users)} console users"
+
+
+async def _broker(settings: Settings) -> str:
+    if settings.redis_url is None:
+        return "embedded Valkey (no POLYDESK_REDIS_URL)"
+    redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3)
+    try:
+        policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy", "")
+    except (RedisError, OSError) as problem:
+        raise _Wrong(f"POLYDESK_REDIS_URL cannot be reached ({type(problem).__name__}); is the server up?") from problem
+    finally:
+        await redis.aclose()
+    if policy not in ("", "noeviction"):
+        raise _Wrong(f"maxmemory-policy is {policy}: set it to noeviction, else queued questions may vanish")
+    return "reachable"
+
+
+async def _platforms(settings: Settings) -> list[Finding]:
+    """Open each door once and close it again, with nothing heard."""
+    store = await Store.open(settings.database, settings.blob_folder, WallClock())
+    findings = []
+    try:
+        for platform, door in open_doors(settings, store, Bell()).items():
+            if platform == "web":
+                continue
+            try:
+                findings.append(Finding(platform, await door.checked() if hasattr(door, "checked") else "configured"))
+            except PolydeskError as problem:
+                findings.append(Finding(platform, "", str(problem)))
+    finally:
+        await store.close()
+    for platform, name in (("telegram", "POLYDESK_TELEGRAM_TOKEN"), ("slack", "POLYDESK_SLACK_BOT_TOKEN")):
+        if all(finding.what != platform for finding in findings):
+            findings.append(Finding(platform, f"not configured ({name})"))
+    return findings
+
+
+class _Wrong(PolydeskError):
+    """A check failed; the message says what to do."""
