@@ -72,6 +72,7 @@ OPEN_AT = select(table).where(
     table.c.author_id == bindparam("by_author"),
     table.c.resolved_at == 0,
 )
+OPEN_AT_LOCKED = OPEN_AT.with_for_update()
 _BY_ID = select(table).where(table.c.id == bindparam("conversation"))
 _NEXT = update(table).where(table.c.id == bindparam("conversation")).values(seq=table.c.seq + 1).returning(table.c.seq)
 _PUT = (

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, upda
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.conversation import Conversation, Owner, resolve
-from core.store.conversations import OPEN_AT, Conversations, Kept, from_row, open_at
+from core.store.conversations import OPEN_AT_LOCKED, Conversations, Kept, from_row, open_at
 from core.store.sql import Sql
 from core.store.tables import buttons, conversations, handoffs, new_id
 from core.store.tables import events as table
@@ -103,7 +103,7 @@ class Ledger:
         An edit of a message that is still pending changes the pending event and does not wait itself; of an answered
         one it waits as an event of its own. A deleted message that was pending does not wait any longer.
         """
-        row = await self._sql.row(OPEN_AT.with_for_update(), open_at(event.address, event.author.id))
+        row = await self._sql.row(OPEN_AT_LOCKED, open_at(event.address, event.author.id))
         current = None if row is None else from_row(row)
         seq = 0 if row is None else int(row._mapping["seq"])
         target = await self._target(event)
@@ -195,7 +195,7 @@ class Ledger:
             "owner": Owner.BOT.value,
         }
         await self._sql.run(_OPEN[self._dialect], values)
-        row = await self._sql.row(OPEN_AT.with_for_update(), open_at(event.address, event.author.id))
+        row = await self._sql.row(OPEN_AT_LOCKED, open_at(event.address, event.author.id))
         assert row is not None
         return from_row(row), int(row._mapping["seq"])
 

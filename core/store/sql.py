@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, Table
+from sqlalchemy import Connection, Executable, Row, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.ports import Clock
@@ -57,7 +58,14 @@ class Sql:
 
     async def upsert(self, table: Table, row: Values) -> None:
         """Insert a row, or overwrite the one with the same primary key."""
-        keys = [column.name for column in table.primary_key]
-        statement = self.insert(table).values(**row)
-        changes = {name: statement.excluded[name] for name in row if name not in keys}
-        await self.run(statement.on_conflict_do_update(index_elements=keys, set_=changes))
+        await self.run(_upsert(self.connection.dialect.name, table, tuple(row)), row)
+
+
+@cache
+def _upsert(dialect: str, table: Table, names: tuple[str, ...]) -> Executable:
+    """Built once: building it costs as much as running it."""
+    keys = [column.name for column in table.primary_key]
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(table).values({name: bindparam(name) for name in names})
+    changes = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changes)

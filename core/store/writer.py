@@ -31,7 +31,7 @@ T = TypeVar("T")
 TxT = TypeVar("TxT")
 
 GROUP_SECONDS = 0.004  # for so long newcomers still get on
-GROUP_SIZE = 32  # and so many always do, however slow the machine is
+GROUP_SIZE = 64  # and so many always do, however slow the machine is
 
 
 def drive(work: Callable[[TxT], Awaitable[T]], tx: TxT) -> T:
@@ -135,15 +135,18 @@ class Writer(Generic[TxT]):
             done.append(job)
             if job.future.cancelled():
                 continue
-            savepoint = connection.begin_nested()
+            # By hand: Connection.begin_nested() compiles its three words anew each time, at 0.1 ms.
+            connection.exec_driver_sql("SAVEPOINT work")
             try:
                 job.result = job.context.run(drive, job.work, tx)
-                savepoint.commit()
+                connection.exec_driver_sql("RELEASE SAVEPOINT work")
             except Exception as problem:
                 job.error = explained(problem) if isinstance(problem, SQLAlchemyError) else problem
                 if job.error is not problem:
                     job.error.__cause__ = problem
-                savepoint.rollback()  # fails if the database has dropped the whole transaction: then all fail
+                # This fails if the database has dropped the whole transaction: then all fail.
+                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT work")
+                connection.exec_driver_sql("RELEASE SAVEPOINT work")
 
 
 def _deliver(done: Sequence[_Job[Any]]) -> None:
