@@ -9,7 +9,7 @@ from dataclasses import replace
 import structlog
 
 from core.errors import PolydeskError, Retry, Unreadable
-from core.media import sniff, strip
+from core.media import PIXELS, dimensions, sniff, strip
 from core.ports import Adapter, Clock
 from core.store.blobs import BlobFolder
 from core.values import Attachment, AttachmentKind, InboundEvent, Problem
@@ -71,5 +71,8 @@ def keep(blobs: BlobFolder, part: Attachment, raw: bytes) -> Attachment:
     if seen.problem is not None:
         raise Unreadable(seen.problem)
     if seen.kind is AttachmentKind.PHOTO:
-        raw = strip(raw, seen.mime)
+        width, height = dimensions(raw, seen.mime)
+        if width * height > PIXELS:
+            raise Unreadable(Problem.TOO_LARGE, f"{width} x {height} pixels")
+    raw = strip(raw, seen.mime)
     return replace(part, kind=seen.kind, mime=seen.mime, size=len(raw), blob=blobs.put(raw))
