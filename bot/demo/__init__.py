@@ -1,0 +1,1 @@
+"""The demo knowledge base, kept as package data."""
