@@ -29,8 +29,8 @@ class Adapter(Protocol):
         """Connect, receive and call `hear` for every event until the context ends.
 
         Raises:
-            Broken: on entry, when the token is wrong or the platform cannot be reached for good; the message says how
-                to get it right. An adapter that loses its connection later reconnects by itself.
+            Broken: on entry, the token is wrong; the message says how to get it right. Retry: on entry, the platform
+                cannot be reached now. An adapter that loses its connection later reconnects by itself.
         """
         ...
 

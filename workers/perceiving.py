@@ -1,0 +1,101 @@
+"""From a question's blobs to what the scorer works with: words, lines, vectors, and what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from core.asking import Question, Unread
+from core.errors import Unreadable
+from core.values import Problem
+from workers.media import audio, images
+from workers.model.ports import ImageFeatures, Picture, Transcript, Wave
+from workers.model.shelf import Shelf
+
+log = structlog.get_logger()
+
+READ_SIDE = 2560  # pixels; long screenshots must stay legible for OCR
+_SURE_LINE = 0.6
+
+Read = Callable[[str], bytes]
+"""The bytes of a blob."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Perceived:
+    """What came in, after decoding and recognising.
+
+    `transcript` joins the voice notes; `lines` are those of all photos; `features` has a row a readable photo, and is
+    None without any; `cut` tells that a recording was longer than what we listen to.
+    """
+
+    question: Question
+    transcript: Transcript | None = None
+    lines: tuple[str, ...] = ()
+    features: ImageFeatures | None = None
+    unread: tuple[Unread, ...] = ()
+    cut: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing at all to go by."""
+        spoken = self.transcript is not None and bool(self.transcript.text)
+        return not (self.question.text.strip() or spoken or self.features is not None)
+
+
+def perceive(question: Question, shelf: Shelf, read: Read) -> Perceived:
+    """Decode and recognise everything; a part that cannot be read is named in `unread` and the rest goes on."""
+    if not (question.photos or question.voices):
+        return Perceived(question)
+    unread: list[Unread] = []
+    waves, cut = _waves(question.voices, read, unread)
+    pictures = _pictures(question.photos, read, unread)
+    transcripts = shelf.speech.transcribe([wave for _, wave in waves]) if waves else []
+    for (blob, _), transcript in zip(waves, transcripts, strict=True):
+        if not transcript.text:
+            unread.append(Unread(blob, Problem.SILENT))
+    lines = [line for picture in pictures for line in shelf.reader.read(picture) if line.confidence >= _SURE_LINE]
+    return Perceived(
+        question,
+        _joined([one for one in transcripts if one.text]),
+        tuple(line.text for line in lines),
+        shelf.image.encode(pictures) if pictures else None,
+        tuple(unread),
+        cut,
+    )
+
+
+def _waves(blobs: Sequence[str], read: Read, unread: list[Unread]) -> tuple[list[tuple[str, Wave]], bool]:
+    waves, cut = [], False
+    for blob in blobs:
+        try:
+            sound = audio.decode(read(blob))
+        except Unreadable as problem:
+            unread.append(Unread(blob, problem.problem))
+            continue
+        waves.append((blob, sound.wave))
+        cut = cut or sound.cut
+    return waves, cut
+
+
+def _pictures(blobs: Sequence[str], read: Read, unread: list[Unread]) -> list[Picture]:
+    pictures = []
+    for blob in blobs:
+        try:
+            pictures.append(images.decode(read(blob), side=READ_SIDE))
+        except Unreadable as problem:
+            unread.append(Unread(blob, problem.problem))
+    return pictures
+
+
+def _joined(transcripts: Sequence[Transcript]) -> Transcript | None:
+    """Several notes of one turn as one; its confidence is that of the worst."""
+    if len(transcripts) < 2:
+        return transcripts[0] if transcripts else None
+    return Transcript(
+        " ".join(one.text for one in transcripts),
+        min(one.confidence for one in transcripts),
+        sum(one.seconds for one in transcripts),
+    )
