@@ -53,20 +53,26 @@ def prepare(
         BadInput: an unknown job.
         Broken: a wheel cannot be had, has the wrong SHA-256, or the folder cannot be written; says what to do.
     """
-    wanted = _named(jobs)
-    if ready(target, jobs):
+    make(_named(jobs), target, source, progress)
+
+
+def make(jobs: Sequence[Job], target: Path, source: Path | None = None, progress: Progress | None = None) -> None:
+    """`prepare` for jobs of any lock file."""
+    if all(_is_ready(target, job) for job in jobs):
         return
     try:
         target.mkdir(parents=True, exist_ok=True)
         with _alone(target):
-            todo = [job for job in wanted if not _is_ready(target, job)]
+            todo = [job for job in jobs if not _is_ready(target, job)]
             _sweep(target)
             if source is not None:
                 _all_there(source, todo)
             _make_all(target, source, todo, progress)
     except OSError as problem:
-        raise Broken(f"cannot prepare the models under {target}: {problem}; free space or choose another folder with "
-                     "POLYDESK_DATA, then run `polydesk models prepare`") from problem  # fmt: skip
+        raise Broken(
+            f"cannot prepare the models under {target}: {problem}; free space or choose another folder with "
+            "POLYDESK_DATA, then run `polydesk models prepare`"
+        ) from problem
 
 
 def ready(target: Path, jobs: Sequence[str] | None = None) -> bool:
