@@ -71,6 +71,7 @@ _PENDING = (
     .where(table.c.conversation == bindparam("of"), table.c.state == "heard")
     .order_by(table.c.seq)
 )
+_LATEST = select(table.c.payload).where(table.c.conversation == bindparam("of")).order_by(table.c.seq.desc()).limit(12)
 _LABEL = select(buttons.c.meaning).where(buttons.c.key == bindparam("tapped"))
 _WRITTEN = select(table.c.payload).where(table.c.key == bindparam("known"), table.c.state == "heard")
 _QUIET = (EventKind.DELETED, EventKind.BLOCKED, EventKind.UNBLOCKED)
@@ -110,7 +111,7 @@ class Ledger:
         home = await self._home(event, current, target)
         if home is not None:
             current, seq = home
-        elif event.kind in _QUIET or (current is None and not event.addressed):
+        elif event.kind in _QUIET or not (event.addressed or await self._continues(event, current)):
             return Heard()
         if home is None and (current is None or silent(current, idle_ms, self._sql.now)):
             if await self._sql.value(_KNOWN, {"known": event.id}) is not None:
@@ -121,6 +122,19 @@ class Ledger:
             stale = None
         assert current is not None
         return await self._enter(event, current, seq + 1, target, stale)
+
+    async def _continues(self, event: InboundEvent, current: Kept | None) -> bool:
+        """Whether a group message that names nobody is meant for us all the same.
+
+        It is inside the author's own thread with us, and as a part of an album whose captioned part named us. In a
+        group without threads people talk to each other, whatever they asked us an hour ago.
+        """
+        if current is None:
+            return False
+        if event.address.thread or not event.group:
+            return bool(event.address.thread)
+        latest = await self._sql.column(_LATEST, {"of": current.id})
+        return any(load(InboundEvent, plain).group == event.group for plain in latest)
 
     async def pending(self, conversation: str) -> tuple[InboundEvent, ...]:
         """The events that were heard and not settled, in the order in which they came."""
@@ -206,7 +220,9 @@ class Ledger:
         quiet = event.kind in _QUIET
         written = None if target is None else await self._sql.value(_WRITTEN, {"known": target.event})
         late = target is not None and event.kind is EventKind.CREATED  # its edit came first and says it better
-        waits = conversation.open and not quiet and not late and written is None
+        # Platforms also report edits that nobody can see, such as a link that got its preview.
+        same = target is not None and event.kind is EventKind.EDITED and _same(event, target)
+        waits = conversation.open and not quiet and not late and not same and written is None
         values = {
             "id": new_id(),
             "key": event.id,
@@ -277,3 +293,9 @@ class Ledger:
     @property
     def _dialect(self) -> str:
         return self._sql.connection.dialect.name
+
+
+def _same(event: InboundEvent, target: Message) -> bool:
+    return event.text == target.text and [part.ref for part in event.attachments] == [
+        part.ref for part in target.attachments
+    ]

@@ -148,9 +148,25 @@ async def test_group_talk_that_names_nobody_is_not_stored(store: Store) -> None:
     heard = await remember(store, written("1", addressed=False))
     assert heard == Heard()
     assert await store.read(lambda tx: tx.sql.rows(select(events.c.id))) == []
-    # Given the author's own conversation with us, it counts
-    here = await conversation_of(store, written("2"))
-    assert await conversation_of(store, written("3", addressed=False)) == here
+    # Nor once the author has asked us something: in a group without threads people go on talking to each other
+    here = await conversation_of(store, written("2", group="album"))
+    assert await remember(store, written("3", addressed=False)) == Heard()
+    # But the rest of an album counts whose captioned part named us, and everything in the author's own thread with us
+    assert await conversation_of(store, written("4", group="album", addressed=False)) == here
+    inside = replace(HERE, thread="t1")
+    there = await conversation_of(store, written("5", address=inside))
+    assert await conversation_of(store, written("6", address=inside, addressed=False)) == there
+
+
+async def test_an_edit_that_changes_nothing_visible_waits_for_nobody(store: Store) -> None:
+    heard = await remember(store, written("1", "where is it?"))
+    assert heard is not None and heard.conversation is not None
+    here = heard.conversation.id
+    await store.write(lambda tx: tx.ledger.settle(here, ["1"]))
+    same = await remember(store, written("1e", "where is it?", kind=EventKind.EDITED, message="m-1"))
+    other = await remember(store, written("1f", "where was it?", kind=EventKind.EDITED, message="m-1"))
+    assert same is not None and other is not None
+    assert (same.waits, other.waits) == (False, True)
 
 
 async def test_an_edit_before_the_answer_changes_the_pending_event(store: Store) -> None:
