@@ -42,7 +42,7 @@ async def listening(slack: FakeSlack, events: list[dict[str, Any]], **options: A
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
     async with FakeSlack(hurry=600) as server:
-        server.events.patience = 0.3
+        server.events.patience = 1.0
         yield server
 
 

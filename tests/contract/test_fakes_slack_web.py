@@ -260,3 +260,16 @@ async def test_what_slack_would_swallow_is_a_complaint(ada: Customer) -> None:
     with pytest.raises(AssertionError, match="thread_ts is a reply's ts"):
         async with FakeSlack() as strict:
             strict.complain("chat.postMessage: thread_ts is a reply's ts, not the root's")
+
+
+async def test_markdown_text_stands_alone(client: AsyncWebClient, ada: Customer) -> None:
+    sent = await client.chat_postMessage(channel=ada.dm.id, markdown_text="**hi**")
+    assert (await ada.hears()).text == "**hi**"
+    for more in ({"text": "x"}, {"blocks": [section("y")]}):
+        with pytest.raises(SlackApiError, match="markdown_text_conflict"):
+            await client.chat_postMessage(channel=ada.dm.id, markdown_text="**hi**", **more)
+    with pytest.raises(SlackApiError, match="msg_too_long"):
+        await client.chat_postMessage(channel=ada.dm.id, markdown_text="y" * 12_001)
+    await client.chat_update(channel=ada.dm.id, ts=sent["ts"], text="changed")
+    assert (await ada.sees("changed")).edited
+    await ada.hears_nothing(0.05)

@@ -123,7 +123,7 @@ async def test_a_long_poll_waits_for_news_and_no_longer(telegram: FakeTelegram) 
         waiting = asyncio.create_task(bot.get_updates(timeout=5))
         await asyncio.sleep(0.1)
         await ada.says("now")
-        assert len(await asyncio.wait_for(waiting, 1)) == 1
+        assert len(await asyncio.wait_for(waiting, 3)) == 1
 
 
 async def test_a_second_poller_ends_the_first(telegram: FakeTelegram) -> None:
@@ -245,3 +245,16 @@ async def test_edits_taps_and_blocking_are_told(telegram: FakeTelegram) -> None:
         changes = [update.my_chat_member for update in received if update.my_chat_member]
         assert [change.new_chat_member.status for change in changes] == ["kicked", "member"]
         assert received[4].message is not None and ada.seen == []
+
+
+async def test_taking_away_no_webhook_disturbs_no_poller(telegram: FakeTelegram) -> None:
+    async with bot_of(telegram) as one, bot_of(telegram) as two:
+        first = asyncio.create_task(one.get_updates(timeout=1))
+        await asyncio.sleep(0.1)
+        await two.delete_webhook()
+        assert await first == ()
+        first = asyncio.create_task(one.get_updates(timeout=5))
+        await asyncio.sleep(0.1)
+        await two.set_webhook("https://shop.example/hook", secret_token="s")
+        with pytest.raises(Conflict, match="terminated by setWebhook"):
+            await first

@@ -272,3 +272,14 @@ async def test_long_texts_of_people_are_split_by_their_app(telegram: FakeTelegra
     await ada.says("👍" * 3000)
     texts = [update.message.text for update in await bot.get_updates() if update.message and update.message.text]
     assert [len(text) for text in texts[1:]] == [2048, 952]
+
+
+async def test_an_edit_is_seen_and_not_heard_again(bot: Bot, ada: Customer) -> None:
+    sent = await bot.send_message(ada.id, "Looking ...")
+    await ada.hears("Looking")
+    await bot.edit_message_text("Found it", ada.id, sent.message_id)
+    assert (await ada.sees("Found")).edited
+    await ada.hears_nothing(0.05)
+    await ada.blocks_bot()
+    with pytest.raises(AssertionError, match="has blocked the bot"):
+        await ada.says("hello?")

@@ -108,7 +108,7 @@ async def test_a_failed_delivery_is_repeated_and_holds_back_only_its_chat(telegr
 
 
 async def test_chats_are_served_at_once_up_to_max_connections(telegram: FakeTelegram, door: Door) -> None:
-    door.pause = 0.1
+    door.pause = 0.3
     people = [telegram.customer(f"p{number}") for number in range(6)]
     await asyncio.gather(*(person.says("hi") for person in people))
     await telegram.settled()
@@ -123,7 +123,7 @@ async def test_chats_are_served_at_once_up_to_max_connections(telegram: FakeTele
 
 async def test_one_chat_overtakes_itself_only_when_told_to(telegram: FakeTelegram, door: Door) -> None:
     ada = telegram.customer()
-    door.pause = 0.05
+    door.pause = 0.15
     await asyncio.gather(*(ada.says(f"{number}") for number in range(4)))
     await telegram.settled()
     assert door.heard == ["0", "1", "2", "3"] and door.widest == 1

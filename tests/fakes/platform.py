@@ -98,7 +98,7 @@ class Platform:
         """Wake whoever waits in `until`."""
         self._changed.set()
 
-    async def until(self, what: Callable[[], T], timeout: float = 5.0) -> T:  # noqa: ASYNC109 - part of the wording
+    async def until(self, what: Callable[[], T | None], timeout: float = 5.0) -> T:  # noqa: ASYNC109 - part of the wording
         """Wait until `what()` is truthy, then return it.
 
         Raises:
@@ -147,4 +147,7 @@ class Platform:
         return False
 
     def _last_calls(self) -> list[str]:
-        return [f"{call.method} -> {call.status} {call.answer.get('description', '')}" for call in self.calls[-6:]]
+        return [
+            f"{call.method} -> {call.status} {call.answer.get('description') or call.answer.get('error') or ''}"
+            for call in self.calls[-6:]
+        ]

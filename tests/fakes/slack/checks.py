@@ -82,7 +82,11 @@ def check_text(arguments: dict[str, Any], limit: int) -> tuple[str, list[dict[st
     Raises:
         SlackError: no_text, msg_too_long, invalid_blocks, msg_blocks_too_long.
     """
-    text = str(arguments.get("text") or "")
+    text, markdown = str(arguments.get("text") or ""), str(arguments.get("markdown_text") or "")
+    if markdown:
+        if text or arguments.get("blocks"):
+            raise SlackError("markdown_text_conflict")
+        text, limit = markdown, MARKDOWN_LIMIT
     blocks = arguments.get("blocks") or []
     if not text.strip() and not blocks and not arguments.get("attachments"):
         raise SlackError("no_text")

@@ -205,9 +205,22 @@ class Customer:
         except AssertionError as error:
             shown = [(one.ts, one.shown[:80]) for one in self.slack.everything(room) if one.by_bot]
             raise AssertionError(f"heard nothing with {containing!r}; the bot's messages: {shown}; {error}") from error
-        assert one is not None
         self._heard[room.id] = one.ts
         return one
+
+    async def sees(self, containing: str, *, timeout: float = 10.0, channel: Room | None = None) -> Seen:  # noqa: ASYNC109
+        """The newest message of the bot that contains these words, edits included, waited for.
+
+        Raises:
+            AssertionError: there was none in time.
+        """
+        room = channel or self.dm
+        return await self.slack.until(
+            lambda: next(
+                (one for one in reversed(self.slack.everything(room)) if one.by_bot and containing in one.shown), None
+            ),
+            timeout,
+        )
 
     async def hears_nothing(self, seconds: float = 0.5, *, channel: Room | None = None) -> None:
         """Wait and make sure that the bot says nothing new.

@@ -230,9 +230,22 @@ class Customer:
         except AssertionError as error:
             shown = [(one.id, one.text[:80]) for one in self.telegram.seen(room) if one.by_bot]
             raise AssertionError(f"heard nothing with {containing!r}; the bot's messages: {shown}; {error}") from error
-        assert one is not None
         self._heard[room.id] = one.id
         return one
+
+    async def sees(self, containing: str, *, timeout: float = 10.0, chat: Group | None = None) -> Seen:  # noqa: ASYNC109
+        """The newest message of the bot that contains these words, edits included, waited for.
+
+        Raises:
+            AssertionError: there was none in time.
+        """
+        room = chat.chat if chat is not None else self.private
+        return await self.telegram.until(
+            lambda: next(
+                (one for one in reversed(self.telegram.seen(room)) if one.by_bot and containing in one.text), None
+            ),
+            timeout,
+        )
 
     async def hears_nothing(self, seconds: float = 0.5, *, chat: Group | None = None) -> None:
         """Wait and make sure that the bot says nothing new.
@@ -257,6 +270,8 @@ class Customer:
         reply_to: Message | Seen | None = None,
     ) -> Message:
         room = chat.chat if chat is not None else self.private
+        if room.blocked:
+            raise AssertionError(f"{self.user.name} has blocked the bot: unblocks_bot() first")
         body, files = made
         quoted = room.messages.get(reply_to.id) if reply_to is not None else None
         room.members.setdefault(self.user.id, self.user)

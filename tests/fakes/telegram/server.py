@@ -184,6 +184,10 @@ class FakeTelegram(Platform):
         except ApiError as error:
             response = _error(error)
             call.status, call.answer = error.code, json.loads(response.text or "{}")
+        except AssertionError as error:
+            self.complain(f"{name}: {error}")
+            response = _error(ApiError(500, "Internal Server Error"))
+            call.status = 500
         self.changed()
         if await self.dropped(request, fault, done=True):
             call.status = 0

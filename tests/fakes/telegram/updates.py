@@ -65,12 +65,13 @@ class Updates:
         self._poller: asyncio.Future[str] | None = None
         self._held: list[int] | None = None
         self._copies = 1
+        self._repeating = 0
         self._places = asyncio.Semaphore(self.hook.connections)
 
     @property
     def pending(self) -> int:
         """How many updates we have not confirmed yet."""
-        return len(self._pending) + len(self._again)
+        return len(self._pending) + len(self._again) + self._repeating
 
     def push(self, kind: str, payload: dict[str, Any], lane: str) -> int:
         """Queue an update for delivery; returns its id, 0 when that kind is not subscribed to."""
@@ -104,7 +105,8 @@ class Updates:
     def redeliver(self, number: int) -> None:
         """Deliver an update once more, confirmed or not."""
         if self.hook.url:
-            self._platform.spawn(self._push(number))
+            self._repeating += 1
+            self._platform.spawn(self._push_again(number))
         else:
             self._again.append(number)
             self._wake("updates")
@@ -167,7 +169,8 @@ class Updates:
 
     def set_hook(self, hook: Webhook, *, drop: bool) -> None:
         """Switch to another webhook, or to polling when its url is empty."""
-        self._wake("webhook")
+        if hook.url or self.hook.url or drop:
+            self._wake("webhook")
         self.hook = hook
         self._places = asyncio.Semaphore(hook.connections)
         self._lanes.clear()
@@ -227,6 +230,13 @@ class Updates:
             waiting.popleft()
         if self._lanes.get(lane) is waiting:
             del self._lanes[lane]
+
+    async def _push_again(self, number: int) -> None:
+        try:
+            await self._push(number)
+        finally:
+            self._repeating -= 1
+            self._platform.changed()
 
     async def _push(self, number: int) -> float | None:
         """None when the webhook took it, otherwise the seconds it asked us to wait (0: it did not say)."""
