@@ -42,6 +42,11 @@ class Batcher(Generic[Q, A]):
             self._something.notify()
         return future.result(seconds)
 
+    @property
+    def waiting(self) -> int:
+        """How many questions no batch has taken yet."""
+        return len(self._queue)
+
     def close(self) -> None:
         """Finish what is queued, then stop."""
         with self._something:

@@ -1,0 +1,96 @@
+"""The launcher's parts that need no models."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from bot.broker import embedded
+from bot.launcher import Child, must_be_free, only_one
+from core.errors import Broken
+from workers.leash import LEASH
+
+
+def test_the_broker_is_private_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with embedded(tmp_path / "run") as url:
+        assert url.startswith("unix://")
+        assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+        with Redis.from_url(url) as redis:
+            assert redis.ping()
+            assert redis.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"  # type: ignore[index]
+    assert not (tmp_path / "run" / "valkey.sock").exists()
+
+
+def test_a_server_that_a_killed_launcher_left_is_replaced(tmp_path: Path) -> None:
+    # Given a process that starts the broker and is killed
+    code = (
+        "import sys, time; from pathlib import Path; from bot.broker import embedded\n"
+        f"with embedded(Path({str(tmp_path / 'run')!r})): print('up', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"up\n"
+        process.kill()
+    # Then its server still runs, and the next start takes its place
+    with Redis(unix_socket_path=str(tmp_path / "run" / "valkey.sock")) as stale:
+        before = stale.info("server")["process_id"]  # type: ignore[index]
+    with embedded(tmp_path / "run") as url, Redis.from_url(url) as redis:
+        assert redis.info("server")["process_id"] != before  # type: ignore[index]
+    assert not Path(f"/proc/{before}").exists()
+
+
+def test_a_long_data_folder_gets_a_socket_elsewhere(tmp_path: Path) -> None:
+    with embedded(tmp_path / ("x" * 120)) as url:
+        assert len(url) < 108
+
+
+def test_one_launcher_a_data_folder(tmp_path: Path) -> None:
+    with only_one(tmp_path), pytest.raises(Broken, match=rf"process {os.getpid()}"), only_one(tmp_path):
+        pass
+    with only_one(tmp_path):
+        pass
+
+
+def test_an_occupied_port_is_told_with_another_one() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(Broken, match=f"port {port} .* --port {port + 1}"):
+            must_be_free("127.0.0.1", port)
+    must_be_free("127.0.0.1", port)
+
+
+def test_children_end_when_the_launcher_is_killed() -> None:
+    # Given a child on a leash
+    read, write = os.pipe()
+    code = "from workers.leash import hold; import time; hold(); print('held', flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, LEASH: str(read)}, pass_fds=(read,), stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"held\n"
+    # When the other end closes, as the kernel does for a killed launcher
+    os.close(write)
+    os.close(read)
+    assert process.wait(10) == -15
+    process.stdout.close()
+
+
+def test_a_child_writes_its_log_and_its_tail_can_be_told(tmp_path: Path) -> None:
+    child = Child("text worker", (sys.executable, "-c", "print('the reason')"), dict(os.environ), tmp_path / "x.log")
+    read, write = os.pipe()
+    child.start(read)
+    assert child.process is not None
+    child.process.wait(10)
+    os.close(read)
+    os.close(write)
+    assert not child.alive
+    assert child.tail() == "the reason"
+    assert threading.active_count() and time.monotonic() > child.started_at

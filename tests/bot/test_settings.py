@@ -1,0 +1,85 @@
+"""Settings: from the environment or a .env file, all problems at once, secrets unseen."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from bot.settings import Settings, load, secret_of
+from core.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("POLYDESK_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_anything_set_the_data_lies_beside_the_working_folder(tmp_path: Path) -> None:
+    settings = load()
+    assert settings.data == tmp_path / "var"
+    assert settings.database == f"sqlite+aiosqlite:///{tmp_path}/var/polydesk.db"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+
+
+def test_the_env_file_of_the_project_root_counts_from_anywhere_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / ".env").write_text("POLYDESK_DATA=elsewhere\nPOLYDESK_PORT=9000\nPOLYDESK_TELEGRAM_TOKEN=\n")
+    (tmp_path / "deep" / "down").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "down")
+    settings = load()
+    assert (settings.data, settings.port, settings.telegram_token) == (tmp_path / "elsewhere", 9000, None)
+
+
+def test_every_problem_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYDESK_PORT", "99999")
+    monkeypatch.setenv("POLYDESK_DESK", "slack:C1")
+    monkeypatch.setenv("POLYDESK_BLOBS", "s3://bucket")
+    monkeypatch.setenv("POLYDESK_SLACK_BOT_TOKEN", "xoxb-1")
+    monkeypatch.setenv("POLYDESK_TELEGRAM_WEBHOOK_URL", "https://example.com")
+    monkeypatch.setenv("POLYDESK_DATABASE_URL", "postgresql://localhost/polydesk")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    named = {problem.split(":")[0].split(" ")[0] for problem in caught.value.problems}
+    assert named == {
+        "POLYDESK_PORT",
+        "POLYDESK_DESK",
+        "POLYDESK_BLOBS",
+        "POLYDESK_SLACK_BOT_TOKEN",
+        "POLYDESK_TELEGRAM_WEBHOOK_URL",
+        "POLYDESK_SECRET",
+    }
+
+
+def test_secrets_show_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYDESK_TELEGRAM_TOKEN", "123:very-secret")
+    monkeypatch.setenv("POLYDESK_DATABASE_URL", "sqlite:///very-secret.db")
+    assert "very-secret" not in repr(load())
+
+
+@pytest.mark.parametrize(
+    ("given", "driver"), [("postgres://h/d", "postgresql+psycopg"), ("sqlite:///x.db", "sqlite+aiosqlite")]
+)
+def test_the_driver_is_named_for_the_operator(given: str, driver: str) -> None:
+    assert load(database_url=given, secret="s" * 20).database.startswith(driver)
+
+
+def test_the_secret_is_made_once_for_the_owner_only() -> None:
+    settings = load()
+    first = secret_of(settings)
+    assert first == secret_of(settings) and len(first) > 30
+    assert stat.S_IMODE((settings.data / "secret").stat().st_mode) == 0o600
+
+
+def test_the_readme_knows_every_setting() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    missing = [name for name in Settings.model_fields if f"POLYDESK_{name.upper()}" not in readme]
+    assert missing == []
