@@ -1,0 +1,1 @@
+"""Slack: its payloads as events, our replies as blocks."""
