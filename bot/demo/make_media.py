@@ -1,6 +1,6 @@
 """Makes the demo's photos and voice notes again.
 
-    python -m bot.demo.make_media --photos                   everything that is drawn (about a quarter of an hour)
+    python -m bot.demo.make_media --photos                   everything that is drawn (about twelve minutes)
     python -m bot.demo.make_media --photos --only cracked-mug
     python -m bot.demo.make_media --photos --sources DIR     the real photos too; MEDIA.md says what DIR must hold
     python -m bot.demo.make_media --voice                    needs: pip install hibari-tts==0.2.1 py-nanotts==0.1.1
