@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace as replaced
 from pathlib import Path
 
 import structlog
@@ -11,16 +12,19 @@ import structlog
 from core import wire
 from core.asking import Question
 from core.bell import Bell
-from core.errors import BadInput, KnowledgeError, Retry
+from core.errors import BadInput, KnowledgeError, Retry, Unreadable
+from core.fetching import keep
 from core.knowledge.check import check
 from core.knowledge.entries import KnowledgeBase, Release
 from core.knowledge.files import load
 from core.knowledge.merge import merge as laid_onto
-from core.knowledge.packing import pack
+from core.knowledge.packing import files, pack
 from core.ports import Brain, Clock
+from core.store.blobs import valid_sha
 from core.store.releases import ReleaseRow
 from core.store.store import Store, Tx
 from core.store.tables import new_id
+from core.values import Attachment, AttachmentKind
 
 log = structlog.get_logger()
 
@@ -62,12 +66,31 @@ class Publishing:
         return True
 
     async def bring_in(self, knowledge: KnowledgeBase, *, merge: bool = False, by: str = "") -> KnowledgeBase:
-        """Replace the draft by `knowledge`, whose files are paths or blobs; `merge` keeps what it does not name."""
-        packed = await asyncio.to_thread(pack, knowledge, lambda path: self._store.blobs.put(path.read_bytes()))
+        """Replace the draft by `knowledge`, whose files are paths or blobs; `merge` keeps what it does not name.
+
+        Files are looked at and stripped as a customer's are, before anything is changed.
+
+        Raises:
+            KnowledgeError: naming every file that is neither a photo nor a recording.
+        """
+        packed = await asyncio.to_thread(self._packed, knowledge)
         if merge and (before := await self._store.read(lambda tx: tx.knowledge.draft(self._kb_id))):
             packed = laid_onto(before.knowledge, packed)
-        await self._store.write(lambda tx: tx.knowledge.replace(self._kb_id, packed, by=by))
+        await self._replace(packed, by)
         return packed
+
+    async def discard(self, *, by: str = "") -> KnowledgeBase:
+        """Make the draft what is live; whatever was not published is gone.
+
+        Raises:
+            BadInput: nothing was ever published.
+        """
+        release = await self.live()
+        if release is None:
+            raise BadInput("nothing was published yet, so there is nothing to go back to")
+        await self._replace(release.knowledge, by)
+        self._bell.ring(self._kb_id)
+        return release.knowledge
 
     async def publish(self, *, by: str = "", note: str = "") -> ReleaseRow:
         """Make the draft the next release, live for the next question.
@@ -89,7 +112,8 @@ class Publishing:
         digest = hashlib.sha256(wire.dumps(knowledge).encode()).hexdigest()
 
         async def publish(tx: Tx) -> ReleaseRow:
-            return await tx.knowledge.publish(self._kb_id, blob, digest=digest, by=by, note=note)
+            uses = _blobs(knowledge)  # those of cases too, and of an entry that left the draft this very moment
+            return await tx.knowledge.publish(self._kb_id, blob, digest=digest, by=by, note=note, uses=uses)
 
         row = await self._store.write(publish)
         log.info("knowledge.published", number=row.number, entries=len(knowledge.live))
@@ -105,6 +129,34 @@ class Publishing:
         self._bell.ring(self._kb_id)
         return row
 
+    async def _replace(self, knowledge: KnowledgeBase, by: str) -> None:
+        owner = f"cases:{self._kb_id}"
+
+        async def replace(tx: Tx) -> None:
+            await tx.knowledge.replace(self._kb_id, knowledge, by=by)
+            await tx.blobs.release(owner)
+            for sha in _blobs(replaced(knowledge, entries=())):  # entries refer to theirs by themselves
+                await tx.blobs.refer(sha, owner, "draft")
+
+        await self._store.write(replace)
+
+    def _packed(self, knowledge: KnowledgeBase) -> KnowledgeBase:
+        problems: list[str] = []
+
+        def put(path: Path) -> str:
+            if valid_sha(str(path)):
+                return str(path)  # a blob already: a spreadsheet keeps the photos of the draft it is laid onto
+            try:
+                return keep(self._store.blobs, Attachment(AttachmentKind.OTHER), path.read_bytes()).blob
+            except Unreadable as unreadable:
+                problems.append(f"{path.name}: expected a photo or a recording: {unreadable.problem.value}")
+                return ""
+
+        packed = pack(knowledge, put)
+        if problems:
+            raise KnowledgeError(problems)
+        return packed
+
     async def _warm(self, blob: str) -> None:
         if self._brain is None:
             return
@@ -113,3 +165,7 @@ class Publishing:
             await self._brain.ask(Question(new_id(), blob, deadline=deadline))
         except Retry as problem:
             log.warning("knowledge.not_prepared", problem=str(problem))
+
+
+def _blobs(knowledge: KnowledgeBase) -> frozenset[str]:
+    return frozenset(name for name in files(knowledge) if valid_sha(name))
