@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+import signal
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import structlog
@@ -47,7 +48,7 @@ async def _serve(settings: Settings) -> None:
         await _seed(home)
         doors = Doors(home.adapters)
         app = build(home, doors)
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 app,
                 host=settings.host,
@@ -67,6 +68,21 @@ async def _serve(settings: Settings) -> None:
             url = settings.public_url or f"http://{settings.host}:{settings.port}"
             background.append(Alarm(home.store, home.bell, settings.notify_url.get_secret_value(), url).run())
         await _together(server.serve(), background)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves the signals to us: its own handling ends the process before we have closed the store."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT end the serving, nothing more."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.should_exit = True
 
 
 async def _together(serving: Coroutine[Any, Any, None], background: list[Coroutine[Any, Any, None]]) -> None:

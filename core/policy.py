@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.asking import Answer, Clarify, Decision, Escalate, Hold, Prediction, Reason
 from core.conversation import Conversation, Owner
 from core.knowledge.entries import KnowledgeBase
+from core.values import Address, Author
 
 PERSON = "person"  # the small talk that means "I want a human"
 SHOWN = 3  # how many topics fit into one "did you mean"
@@ -41,6 +42,12 @@ def decide(conversation: Conversation, prediction: Prediction, knowledge: Knowle
         return Clarify((best, *others)[:SHOWN])
     nearest = tuple(one.entry for one in known[:SHOWN])
     return Escalate(Reason.UNSURE, offer=conversation.misses == 0, nearest=nearest)
+
+
+def alone(prediction: Prediction, knowledge: KnowledgeBase) -> Decision:
+    """The decision for a question that nobody's conversation stands behind: `ask`, `evaluate`, the try-it box."""
+    nobody = Conversation("", Address("", "", ""), Author(""), "", "", 0, 0)
+    return decide(nobody, prediction, knowledge)
 
 
 def _live(id: str, knowledge: KnowledgeBase) -> bool:

@@ -1,0 +1,138 @@
+"""`polydesk ask` and `polydesk evaluate`: the brain without any server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.commands.models import make_ready
+from bot.settings import Settings, load
+from core.asking import Answer, Clarify, Decision, Escalate, Prediction
+from core.errors import BadInput
+from core.knowledge.entries import KnowledgeBase
+from core.policy import alone
+from core.texts import say
+
+Kb = Annotated[Path, typer.Option("--kb", help="A folder with kb.yaml, or the file itself.")]
+Model = Annotated[Path | None, typer.Option("--model", help="A trained model; without it, the shipped one adapted.")]
+
+
+def ask(
+    kb: Kb,
+    model: Model = None,
+    text: Annotated[str, typer.Option(help="What the customer writes.")] = "",
+    photo: Annotated[list[Path] | None, typer.Option(help="A photo; may be given several times.")] = None,
+    voice: Annotated[Path | None, typer.Option(help="A voice note.")] = None,
+    history: Annotated[list[str] | None, typer.Option(help="An earlier message; may be given several times.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Ask one question, in this process."""
+    photos, voices = photo or [], [voice] if voice else []
+    for file in (*photos, *voices):
+        if not file.is_file():
+            raise BadInput(f"there is no file {file}")
+    if not (text.strip() or photos or voices):
+        raise BadInput("ask something: --text, --photo or --voice")
+    from workers.local import Local
+
+    with Local.open(kb, _settings(), model) as local:
+        prediction = local.ask(text, photos, voices, tuple(history or ()))
+        decision = alone(prediction, local.knowledge)
+        told = describe(prediction, decision, local.knowledge, local.name)
+    if as_json:
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        _show(told)
+
+
+def evaluate(
+    kb: Kb,
+    model: Model = None,
+    cases: Annotated[Path | None, typer.Option(help="A JSONL file; without it, the knowledge base's own.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    predictions: Annotated[Path | None, typer.Option(help="Write a line of JSON a case here.")] = None,
+) -> None:
+    """Measure accuracy, precision, recall and F1 by entry, AUROC, risk and coverage, calibration, latency."""
+    from workers.evaluation import evaluate as run
+    from workers.local import Local
+
+    with Local.open(kb, _settings(), model, builtins=False) as local:
+        figures, lines = run(local, cases)
+    if predictions is not None:
+        predictions.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    if json_out is not None:
+        json_out.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n")
+    typer.echo(_table(figures))
+
+
+def describe(prediction: Prediction, decision: Decision, knowledge: KnowledgeBase, name: str) -> dict[str, Any]:
+    """The object that `ask --json` prints."""
+    entry = knowledge.entry(prediction.entry)
+    language = prediction.language or knowledge.language
+    answer = None
+    if isinstance(decision, Answer) and decision.builtin:
+        answer = say(decision.builtin, language, knowledge)
+    elif isinstance(decision, Answer) and entry is not None:
+        answer = entry.answer_in(language, knowledge.language).strip()
+    return {
+        "decision": kind(decision),
+        "entry": prediction.entry or None,
+        "intent": (entry.intent or entry.id) if entry else None,
+        "confidence": round(prediction.confidence, 6),
+        "answer": answer,
+        "reason": decision.reason.value if isinstance(decision, Escalate) else None,
+        "builtin": prediction.builtin or None,
+        "top": [[one, round(score, 6)] for one, score in prediction.top],
+        "candidates": [
+            {"entry": one.entry, "score": round(one.score, 6), "channels": one.channels}
+            for one in prediction.candidates
+        ],
+        "transcript": prediction.transcript,
+        "ocr": list(prediction.ocr),
+        "language": language,
+        "evidence": prediction.evidence,
+        "unread": [{"part": part.blob, "problem": part.problem.value} for part in prediction.unread],
+        "model": prediction.model,
+        "kb": name,
+    }
+
+
+def kind(decision: Decision) -> str:
+    """`answer`, `clarify` or `escalate`; nobody holds anything back here."""
+    return {Answer: "answer", Clarify: "clarify"}.get(type(decision), "escalate")
+
+
+def _settings() -> Settings:
+    settings = load()
+    make_ready(settings.models)
+    return settings
+
+
+def _show(told: dict[str, Any]) -> None:
+    reason = f" ({told['reason']})" if told["reason"] else ""
+    typer.echo(f"{told['decision']}{reason}, {100 * told['confidence']:.0f} % sure")
+    for label, value in (
+        ("heard", told["transcript"]),
+        ("read", " / ".join(told["ocr"])),
+        ("small talk", told["builtin"]),
+    ):
+        if value:
+            typer.echo(f"{label}: {value}")
+    for part in told["unread"]:
+        typer.echo(f"could not be read: {part['part']} ({part['problem'].replace('_', ' ')})")
+    for entry, score in told["top"]:
+        typer.echo(f"  {score:.3f}  {entry}")
+    if told["answer"]:
+        typer.echo(f"\n{told['answer']}")
+
+
+def _table(figures: dict[str, Any]) -> str:
+    rows = [(name, value) for name, value in figures.items() if isinstance(value, int | float | str)]
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(
+        f"{name:<{width}}  {value:.4f}" if isinstance(value, float) else f"{name:<{width}}  {value}"
+        for name, value in rows
+    )
