@@ -8,7 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from core.errors import BadInput, Broken
+
+TROUBLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
+"""What transformers raises for a folder it cannot load."""
 
 # What is worth fetching: configuration, vocabulary, one set of weights. Never code.
 _WANTED = ("*.json", "*.txt", "*.model", "*.safetensors", "*.yaml", "*.ckpt", "pytorch_model*.bin", "*/config.json")

@@ -68,7 +68,7 @@ class TransformersImage:
             # A checkpoint saved from a classifier has no pooling layer; a made-up one would be worse than none.
             model, self._pools = hub.strictly(AutoModel, folder, spare="pooler")
             self._model = model.to(device)
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as problem:
+        except hub.TROUBLE as problem:
             raise Broken(f"cannot load the image model in {folder}: {problem}") from problem
         self.digest = f"image-{hub.fingerprint(folder, 'image-1')}"
         self.dim = self.encode([np.zeros((32, 32, 3), np.uint8)]).vectors.shape[1]
@@ -106,7 +106,7 @@ class ClipImage(TransformersImage):
         super().__init__(folder, device=device)
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        except (OSError, ValueError) as problem:
+        except hub.TROUBLE as problem:
             raise Broken(f"cannot load the vocabulary of the image model in {folder}: {problem}") from problem
 
     def encode_words(self, texts: Sequence[str]) -> Vectors:

@@ -38,7 +38,7 @@ class PooledText:
             self._tokenizer = AutoTokenizer.from_pretrained(folder)
             model, _ = hub.strictly(AutoModel, folder, spare="pooler")  # we pool ourselves
             self._model = model.to(device)
-        except (OSError, ValueError, KeyError, RuntimeError) as problem:
+        except hub.TROUBLE as problem:
             raise Broken(f"cannot load the text model in {folder}: {problem}") from problem
         self._dense = [_dense(path, device) for path in dense]
         self._prompt = _prompt(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from workers.model import hub
 from workers.model.ports import RATE, Wave
 from workers.model.speech import Heard
 
-_TROUBLE = (OSError, ValueError, KeyError, RuntimeError, ImportError)
+_MARK = re.compile(r"<[^<>\s]*>")  # <unk>, <s>
 
 
 class Moonshine:
@@ -63,7 +64,7 @@ class Sequence2Sequence:
             self._features = AutoFeatureExtractor.from_pretrained(folder)
             self._tokenizer = AutoTokenizer.from_pretrained(folder)
             self._model = hub.strictly(AutoModelForSpeechSeq2Seq, folder)[0].to(device)
-        except _TROUBLE as problem:
+        except hub.TROUBLE as problem:
             raise _unloadable(folder, problem) from problem
         self.digest = f"speech-{hub.fingerprint(folder, 'seq2seq-1')}"
 
@@ -94,7 +95,7 @@ class Ctc:
             self._features = AutoFeatureExtractor.from_pretrained(folder)
             self._tokenizer = AutoTokenizer.from_pretrained(folder)
             self._model = hub.strictly(AutoModelForCTC, folder)[0].to(device)
-        except _TROUBLE as problem:
+        except hub.TROUBLE as problem:
             raise _unloadable(folder, problem) from problem
         self.digest = f"speech-{hub.fingerprint(folder, 'ctc-1')}"
 
@@ -105,7 +106,8 @@ class Ctc:
             best = self._model(**batch).logits[0].float().log_softmax(dim=-1).max(dim=-1)
         spoken = best.indices != self._model.config.pad_token_id  # the blank
         certain = float(best.values[spoken].mean()) if bool(spoken.any()) else 0.0
-        return Heard(self._tokenizer.decode(best.indices), certain)
+        # Not skip_special_tokens: that takes out the blanks between doubled letters before they are joined.
+        return Heard(_MARK.sub("", self._tokenizer.decode(best.indices)), certain)
 
 
 _GREEDY: dict[str, Any] = {

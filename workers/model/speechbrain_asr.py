@@ -35,15 +35,16 @@ class SpeechBrain:
             raise Broken(f"the speech model in {folder} is a {wanted}; EncoderASR, EncoderDecoderASR can be used")
         # Hub models name their own repository there; what we were given is the folder.
         inside = {"pretrained_path": str(folder)} if "\npretrained_path:" in f"\n{yaml}" else {}
-        self._save = tempfile.TemporaryDirectory(prefix="polydesk-speechbrain-")
         try:
-            self._model = (kind or EncoderDecoderASR).from_hparams(
-                source=str(folder),
-                savedir=self._save.name,
-                overrides=inside,
-                local_strategy=LocalStrategy.NO_LINK,
-                run_opts={"device": device},
-            )
+            # Nothing is copied, so nothing stays behind; a folder kept would be reused with yesterday's yaml in it.
+            with tempfile.TemporaryDirectory(prefix="polydesk-speechbrain-") as scratch:
+                self._model = (kind or EncoderDecoderASR).from_hparams(
+                    source=str(folder),
+                    savedir=scratch,
+                    overrides=inside,
+                    local_strategy=LocalStrategy.NO_LINK,
+                    run_opts={"device": device},
+                )
         except Exception as problem:  # the yaml runs code of any library
             raise Broken(f"cannot load the speech model in {folder}: {problem}") from problem
         self._ctc = kind is not None
