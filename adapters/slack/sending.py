@@ -1,0 +1,110 @@
+"""Making rendered calls: pictures uploaded, and waited for until they can be seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+
+from adapters.slack.client import Client
+from adapters.slack.downloads import Downloads
+from adapters.slack.fields import items, string
+from adapters.slack.render import POST, UPDATE, UPLOAD
+from core.errors import BadInput, Broken, OutcomeUnknown, PolydeskError, Refused
+from core.values import Address, Call, Sent
+
+log = structlog.get_logger()
+
+Blob = Callable[[str], bytes]
+
+STATUS = "is typing…"  # stands behind the bot's name
+
+_MAGIC = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
+
+
+class Shares:
+    """Files of ours that are about to appear: Slack shows them some time after it took the call."""
+
+    def __init__(self) -> None:
+        self._awaited: dict[str, asyncio.Future[str]] = {}
+
+    def expect(self, files: Iterable[str]) -> asyncio.Future[str]:
+        """A future for the ts of the message that will show these files."""
+        appeared: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        names = tuple(files)
+        self._awaited.update(dict.fromkeys(names, appeared))
+        appeared.add_done_callback(lambda _: [self._awaited.pop(name, None) for name in names])
+        return appeared
+
+    def seen(self, files: Iterable[str], ts: str) -> None:
+        """A message of ours showed these files."""
+        for file in files:
+            appeared = self._awaited.get(file)
+            if appeared is not None and not appeared.done():
+                appeared.set_result(ts)
+
+
+class Sender:
+    """Makes calls for one client; `patience` is how many seconds it waits for a picture to appear."""
+
+    def __init__(self, client: Client, blob: Blob, shares: Shares, *, patience: float = 3.0) -> None:
+        self._client = client
+        self._downloads = Downloads(client)
+        self._blob = blob
+        self._shares = shares
+        self._patience = patience
+        self._shows_status = True
+
+    async def send(self, call: Call) -> Sent:
+        """Make a call; raises as `core.ports.Adapter.send` says."""
+        if call.method == UPLOAD:
+            return await self._pictures(call.arguments)
+        if call.method not in {POST, UPDATE}:
+            raise BadInput(f"{call.method} is not a call that this adapter renders")
+        answer = await self._client.call(call.method, call.arguments)
+        return Sent(string(answer, "ts"))
+
+    async def busy(self, address: Address) -> None:
+        """Show that somebody is typing, which Slack can in threads only; no trouble with it is worth mentioning.
+
+        Reference: https://docs.slack.dev/reference/methods/assistant.threads.setStatus
+        """
+        if not address.thread or not self._shows_status:
+            return
+        place = {"channel_id": address.chat, "thread_ts": address.thread}
+        try:
+            await self._client.call("assistant.threads.setStatus", {**place, "status": STATUS})
+        except Broken as problem:
+            self._shows_status = False
+            log.info("slack.no_status", problem=str(problem))
+        except PolydeskError as problem:
+            log.debug("slack.busy_failed", problem=str(problem))
+
+    async def _pictures(self, arguments: dict[str, Any]) -> Sent:
+        files = []
+        for number, source in enumerate(items(arguments, "files"), start=1):
+            try:
+                content = await asyncio.to_thread(self._blob, string(source, "blob"))
+            except (OSError, KeyError) as problem:
+                log.warning("slack.picture_gone", blob=string(source, "blob")[:12], problem=type(problem).__name__)
+                continue
+            suffix = next((suffix for magic, suffix in _MAGIC if content.startswith(magic)), "jpg")
+            name = f"picture-{number}.{suffix}"
+            files.append({"id": await self._downloads.upload(name, content), "title": name})
+        if not files:
+            raise Refused("the pictures are gone")
+        appeared = self._shares.expect(file["id"] for file in files)
+        unknown: OutcomeUnknown | None = None
+        try:
+            try:
+                await self._client.call(UPLOAD, {**arguments, "files": files})
+            except OutcomeUnknown as problem:
+                unknown = problem
+            await asyncio.wait({appeared}, timeout=self._patience)
+            if unknown is not None and not appeared.done():
+                raise unknown
+            return Sent(appeared.result() if appeared.done() else "")
+        finally:
+            appeared.cancel()
