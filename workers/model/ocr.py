@@ -7,7 +7,9 @@ read largest first until a budget is spent. A picture without text costs the sea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -20,10 +22,30 @@ from workers.model.ports import Line, Picture
 SIDE = 1280  # pixels; the longest side of what is read. Text of 10 pixels in it is read without error
 _SEARCH_SIDE = 736  # pixels; the longest side of what is searched
 _SURE = 0.6  # below this a line is more often noise than text
-_BUDGET = 700.0  # line widths in units of line heights, together; some 25 full lines, 2 seconds on a slow core
+_BUDGET = 1000.0  # line widths in units of line heights, together: some 45 full lines, 2 seconds on a slow core
+
+_LONG = 2.6  # times as long as wide: longer than any telephone's screen, so it is cut into parts
+_MOST_TILES = 6
 
 Box = NDArray[np.float32]
 """(4, 2): corners x, y, clockwise from top left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A part of a picture, in pixels; neighbours overlap, `first` to `last` along the long side is not cut off."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    first: float
+    last: float
+
+    def owns(self, box: Box) -> bool:
+        """Whether the middle of a box, in the picture's pixels, is far enough from where it was cut."""
+        along = 0 if self.right - self.left > self.bottom - self.top else 1
+        return self.first <= float(box[:, along].mean()) < self.last
 
 
 class RapidReader:
@@ -52,22 +74,50 @@ class RapidReader:
 
     def read(self, image: Picture) -> tuple[Line, ...]:
         """The lines in reading order; none when nothing is written there."""
-        small, scale = _scaled(image)
+        tiles = _tiles(*image.shape[:2])
+        lines: list[Line] = []
+        for tile in tiles:
+            known = tuple(lines)
+            lines += [x for x in self._read(image, tile, _BUDGET / len(tiles)) if not any(_same(x, y) for y in known)]
+        order = reading_order([np.array(line.box, dtype=np.float32) for line in lines])
+        return tuple(lines[i] for i in order)
+
+    def _read(self, image: Picture, tile: Tile, budget: float) -> list[Line]:
+        small, scale = _scaled(image[tile.top : tile.bottom, tile.left : tile.right])
         pixels = np.ascontiguousarray(small[:, :, ::-1])  # RapidOCR thinks in BGR
         found = self._ocr(pixels, use_det=True, use_cls=False, use_rec=False).boxes
         if found is None or not len(found):
-            return ()
-        boxes = _affordable(np.asarray(found, dtype=np.float32))
-        crops = [self._cut(pixels, box.copy()) for box in boxes]
-        upright, _ = self._ocr.cls_and_rotate(crops)
+            return []
+        boxes = _affordable(np.asarray(found, dtype=np.float32), budget)
+        upright, _ = self._ocr.cls_and_rotate([self._cut(pixels, box.copy()) for box in boxes])
         read = self._ocr.recognize_txt(upright)
-        lines = [
-            Line(text.strip(), float(sure), tuple((float(x), float(y)) for x, y in box / scale))
-            for text, sure, box in zip(read.txts, read.scores, boxes, strict=True)
-            if text.strip() and sure >= _SURE
+        places = [box / scale + np.array([tile.left, tile.top], dtype=np.float32) for box in boxes]
+        return [
+            Line(text.strip(), float(sure), tuple((float(x), float(y)) for x, y in place))
+            for text, sure, place in zip(read.txts, read.scores, places, strict=True)
+            if text.strip() and sure >= _SURE and tile.owns(place)
         ]
-        order = reading_order([np.array(line.box, dtype=np.float32) for line in lines])
-        return tuple(lines[i] for i in order)
+
+
+def _tiles(height: int, width: int) -> list[Tile]:
+    """Cut a long picture, such as a screenshot of a whole conversation, into parts that stay legible when scaled."""
+    long, short = max(height, width), max(1, min(height, width))
+    count = 1 if long <= _LONG * short else min(_MOST_TILES, math.ceil(long / (2 * short)))
+    step, overlap = long / count, short // 8
+    tiles = []
+    for i in range(count):
+        start, end = max(0, int(i * step) - overlap), min(long, int((i + 1) * step) + overlap)
+        slack = overlap / 2  # what lies there is found in both neighbours
+        own = (i * step - slack if i else -math.inf, (i + 1) * step + slack if i + 1 < count else math.inf)
+        tiles.append(Tile(start, end, 0, width, *own) if height >= width else Tile(0, height, start, end, *own))
+    return tiles
+
+
+def _same(one: Line, other: Line) -> bool:
+    """Whether the middle of one line lies in the box of the other: the same line, seen twice."""
+    x, y = np.mean(one.box, axis=0)
+    (left, top), (right, bottom) = np.min(other.box, axis=0), np.max(other.box, axis=0)
+    return bool(left <= x <= right and top <= y <= bottom)
 
 
 def _scaled(image: Picture) -> tuple[Picture, float]:
@@ -81,13 +131,13 @@ def _scaled(image: Picture) -> tuple[Picture, float]:
     return np.asarray(small), scale
 
 
-def _affordable(boxes: NDArray[np.float32]) -> list[Box]:
+def _affordable(boxes: NDArray[np.float32], budget: float) -> list[Box]:
     """The tallest text first, until the budget is spent: it is what people are shown the picture for."""
     across = np.linalg.norm(boxes[:, 1] - boxes[:, 0], axis=1)
     down = np.linalg.norm(boxes[:, 3] - boxes[:, 0], axis=1)
     long, short = np.maximum(across, down), np.maximum(np.minimum(across, down), 1.0)
     order = np.argsort(-short, kind="stable")
-    within = np.cumsum((long / short)[order]) <= _BUDGET
+    within = np.cumsum((long / short)[order]) <= budget
     within[0] = True
     return [boxes[i] for i in order[within]]
 

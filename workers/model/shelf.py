@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from workers.configuration import Configuration
 from workers.model import hub
 from workers.model.ports import ImageEncoder, LanguageIdentifier, SpeechRecogniser, TextEncoder, TextReader
 from workers.model.weights import fetch, lock
@@ -23,8 +24,8 @@ class Shelf:
     Args:
         models: the folder of prepared weights (`polydesk models prepare`).
         text: `auto` (MiniLM for English, the multilingual encoder for all else), `minilm`, `multilingual`, or a model.
-        image: `efficientnet-lite2` or a model.
-        speech: `moonshine` or a model.
+        image: `efficientnet-lite2` (also `auto`) or a model.
+        speech: `moonshine` (also `auto`) or a model.
         device: `auto`, `cpu` or a torch device.
         threads: how many each model may use.
     """
@@ -46,6 +47,18 @@ class Shelf:
         self._loaded: dict[str, Any] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> Shelf:
+        """The shelf a worker's settings describe."""
+        return cls(
+            configuration.models,
+            text=configuration.text_model,
+            image=configuration.image_model,
+            speech=configuration.speech_model,
+            device=configuration.device,
+            threads=configuration.threads,
+        )
 
     def text(self, language: str) -> TextEncoder:
         """The text encoder for a language (BCP 47 tag, possibly empty: then the one for every language).

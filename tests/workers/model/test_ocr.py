@@ -55,6 +55,16 @@ def test_a_photo_is_not_text(reader: TextReader) -> None:
     assert reader.read(np.asarray(load_sample_image("flower.jpg"), dtype=np.uint8)) == ()
 
 
+def test_a_long_screenshot_stays_legible(reader: TextReader) -> None:
+    # Given a whole conversation in one picture, five times as long as wide
+    said = [f"{SCREEN[i % 4]} {i}" for i in range(30)]
+    picture = screenshot([part for line in said for part in (line, "")], (500, 2500), height=20)
+    # Then every line is read, each once, also where the parts overlap; in a wide picture likewise
+    assert [line.text.replace(" ", "") for line in reader.read(picture)] == [line.replace(" ", "") for line in said]
+    wide = np.concatenate([picture[600 * i : 600 * i + 600] for i in range(4)], axis=1)
+    assert len({line.text for line in reader.read(wide)}) == 30
+
+
 def test_noise_is_read_through(reader: TextReader) -> None:
     noise = np.random.default_rng(0).normal(0, 25, (900, 1080, 3))
     picture = np.clip(screenshot(SCREEN) + noise, 0, 255).astype(np.uint8)
@@ -78,13 +88,13 @@ def test_lines_are_ordered_row_by_row() -> None:
 def test_the_largest_text_is_read_first_when_there_is_too_much() -> None:
     small = [box(0, 30 * i, width=1000, height=10) for i in range(20)]
     large = box(0, 900, width=1000, height=50)
-    chosen = _affordable(np.stack([*small, large]))
+    chosen = _affordable(np.stack([*small, large]), 700)
     assert len(chosen) == 7  # 20 + 6 x 100 line heights
     np.testing.assert_array_equal(chosen[0], large)
 
 
 def test_one_line_is_read_however_long() -> None:
-    assert len(_affordable(np.stack([box(0, 0, width=10_000, height=10)]))) == 1
+    assert len(_affordable(np.stack([box(0, 0, width=10_000, height=10)]), 700)) == 1
 
 
 def test_large_pictures_are_scaled_down_first() -> None:
