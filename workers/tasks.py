@@ -18,6 +18,7 @@ from workers.app import app
 from workers.batcher import Batcher
 from workers.configuration import from_environment
 from workers.engine import Engine
+from workers.leash import hold
 from workers.pulse import Pulse
 
 log = structlog.get_logger()
@@ -39,10 +40,11 @@ _bench: list[Bench] = []  # empty until worker_init: importing this module build
 
 @worker_init.connect
 def _build(sender: Any = None, **_: Any) -> None:
+    hold()
     configuration = from_environment()
     queues = tuple(sender.app.amqp.queues.consume_from)
     redis = Redis.from_url(configuration.redis_url)
-    engine = Engine.open(configuration, media=MEDIA in queues)
+    engine = Engine.open(configuration, photos=MEDIA in queues)
     most = 2 if MEDIA in queues else 32
     _bench.append(Bench(redis, Batcher(engine.predict, most), Pulse(redis, queues)))
 

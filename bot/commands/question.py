@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bot.commands.models import make_ready
-from bot.settings import Settings, load
+from bot.settings import load
 from core.asking import Answer, Clarify, Decision, Escalate, Prediction
 from core.errors import BadInput
 from core.knowledge.entries import KnowledgeBase
 from core.policy import alone
 from core.texts import say
+from workers.configuration import Configuration
 
 Kb = Annotated[Path, typer.Option("--kb", help="A folder with kb.yaml, or the file itself.")]
 Model = Annotated[Path | None, typer.Option("--model", help="A trained model; without it, the shipped one adapted.")]
@@ -38,7 +40,7 @@ def ask(
         raise BadInput("ask something: --text, --photo or --voice")
     from workers.local import Local
 
-    with Local.open(kb, _settings(), model) as local:
+    with Local.open(kb, _configured(), model) as local:
         prediction = local.ask(text, photos, voices, tuple(history or ()))
         decision = alone(prediction, local.knowledge)
         told = describe(prediction, decision, local.knowledge, local.name)
@@ -59,7 +61,7 @@ def evaluate(
     from workers.evaluation import evaluate as run
     from workers.local import Local
 
-    with Local.open(kb, _settings(), model, builtins=False) as local:
+    with Local.open(kb, _configured(), model, builtins=False) as local:
         figures, lines = run(local, cases)
     if predictions is not None:
         predictions.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
@@ -105,10 +107,20 @@ def kind(decision: Decision) -> str:
     return {Answer: "answer", Clarify: "clarify"}.get(type(decision), "escalate")
 
 
-def _settings() -> Settings:
+def _configured() -> Configuration:
     settings = load()
     make_ready(settings.models)
-    return settings
+    return Configuration(
+        redis_url="",
+        blobs=settings.blob_folder,
+        models=settings.models,
+        encodings=settings.data / "encodings.db",
+        text_model=settings.text_model,
+        image_model=settings.image_model,
+        speech_model=settings.speech_model,
+        device=settings.device,
+        threads=max(os.cpu_count() or 1, 1),
+    )
 
 
 def _show(told: dict[str, Any]) -> None:

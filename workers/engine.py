@@ -1,0 +1,229 @@
+"""The engine: loads once, answers batches of questions about any release."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+
+from core import wire
+from core.asking import Prediction, Question
+from core.errors import PolydeskError, Unreadable
+from core.knowledge.entries import KnowledgeBase, Release
+from core.store.blobs import BlobFolder
+from workers import media
+from workers.configuration import Configuration
+from workers.encodings import Encodings
+from workers.media import images
+from workers.model.adapt import Adapted, adapt
+from workers.model.conse import Conse
+from workers.model.encodings import EncodingCache, key
+from workers.model.heads import Floats
+from workers.model.heard import Said, hear
+from workers.model.ports import TextEncoder, WordTower
+from workers.model.scoring import Scored, score_all
+from workers.model.shelf import Shelf
+from workers.perceiving import Perceived, Read, perceive
+from workers.tongues import Spoken, spoken
+
+log = structlog.get_logger()
+
+_KEPT = 6  # releases, each with each text encoder, that stay in memory
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Case:
+    """A question on its way through the engine."""
+
+    perceived: Perceived
+    release: Release
+    tongue: Spoken
+    encoder: TextEncoder
+
+
+class Engine:
+    """One per process; `predict` is called by one thread at a time.
+
+    `photos` says whether this process looks at example photos: a text worker does without the image encoder.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        read: Read,
+        release: Callable[[str], Release],
+        cache: EncodingCache,
+        *,
+        photos: bool,
+        builtins: bool = True,
+    ) -> None:
+        self._shelf = shelf
+        self._read = read
+        self._release = release
+        self._cache = cache
+        self._photos = photos
+        self._builtins = builtins
+        self._adapted: OrderedDict[tuple[str, str], Adapted] = OrderedDict()
+        self._releases: OrderedDict[str, Release] = OrderedDict()
+        self._conses: dict[str, Conse] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, configuration: Configuration, *, photos: bool) -> Engine:
+        """The engine of a worker process, with its models loaded.
+
+        Raises:
+            Broken: models or decoders are missing; the message says what to do.
+        """
+        media.selftest()
+        blobs = BlobFolder(configuration.blobs)
+        engine = cls(
+            Shelf.of(configuration),
+            blobs.get,
+            lambda blob: wire.loads(Release, blobs.get(blob)),
+            Encodings(configuration.encodings),
+            photos=photos,
+        )
+        engine.warm()
+        return engine
+
+    def warm(self) -> None:
+        """Load what the first question would otherwise wait for."""
+        self._shelf.text("en").encode(["hello"])
+        self._shelf.language.identify("hello")
+        if self._photos:
+            self._shelf.speech, self._shelf.reader, self._shelf.image  # noqa: B018
+
+    def predict(self, questions: Sequence[Question]) -> list[Prediction | Exception]:
+        """A prediction or an error for each question; one bad question fails alone."""
+        answers: dict[int, Prediction | Exception] = {}
+        cases: dict[int, _Case] = {}
+        for place, question in enumerate(questions):
+            try:
+                cases[place] = self._case(question)
+            except PolydeskError as problem:
+                answers[place] = problem
+            except Exception as problem:
+                log.exception("question.unreadable", question=question.id)
+                answers[place] = problem
+        groups: dict[tuple[str, str], list[int]] = {}
+        for place, case in cases.items():
+            groups.setdefault((case.perceived.question.release, case.encoder.digest), []).append(place)
+        for places in groups.values():
+            answers |= dict(zip(places, self._answer([cases[place] for place in places]), strict=True))
+        return [answers[place] for place in range(len(questions))]
+
+    def _case(self, question: Question) -> _Case:
+        release = self._known(question.release)
+        perceived = perceive(question, self._shelf, self._read)
+        words = " ".join((question.text, perceived.transcript.text if perceived.transcript else ""))
+        tongue = spoken(words, question.language, release.knowledge, self._shelf.language)
+        english = release.knowledge.language.startswith("en") and tongue.language == "en"
+        return _Case(perceived, release, tongue, self._shelf.text("en" if english else tongue.language or "xx"))
+
+    def _answer(self, cases: Sequence[_Case]) -> list[Prediction]:
+        first = cases[0]
+        adapted = self._adapt(first.perceived.question.release, first.release.knowledge, first.encoder)
+        heard = hear([self._said(case) for case in cases], first.encoder)
+        scored = score_all(adapted, heard, talk=self._builtins)
+        return [self._told(case, one, adapted) for case, one in zip(cases, scored, strict=True)]
+
+    def _said(self, case: _Case) -> Said:
+        perceived = case.perceived
+        features = perceived.features
+        shown = None
+        if features is not None and isinstance(self._shelf.image, WordTower):
+            shown = features.vectors
+        elif features is not None and features.labels is not None:
+            conse = self._conse(case.encoder)
+            shown = np.stack([conse.vector(labels) for labels in features.labels])
+        return Said(
+            text=perceived.question.text,
+            transcript=perceived.transcript.text if perceived.transcript else "",
+            certainty=perceived.transcript.confidence if perceived.transcript else 1.0,
+            ocr=perceived.lines,
+            photos=features.vectors if features is not None else None,
+            shown=shown,
+            history=perceived.question.history,
+        )
+
+    def _told(self, case: _Case, scored: Scored, adapted: Adapted) -> Prediction:
+        question, perceived = case.perceived.question, case.perceived
+        return Prediction(
+            question=question.id,
+            attempt=question.attempt,
+            release=question.release,
+            model=case.encoder.digest,
+            candidates=scored.candidates if not perceived.empty else (),
+            confidence=scored.confidence if not perceived.empty else 0.0,
+            answer_at=scored.answer_at,
+            clarify_at=scored.clarify_at,
+            rivals=scored.rivals,
+            builtin=scored.builtin,
+            transcript=perceived.transcript.text if perceived.transcript else "",
+            ocr=perceived.lines,
+            language=case.tongue.language,
+            spoken=case.tongue.known,
+            unread=perceived.unread,
+            evidence=scored.evidence,
+        )
+
+    def _known(self, blob: str) -> Release:
+        if blob not in self._releases:
+            self._releases[blob] = self._release(blob)
+            while len(self._releases) > _KEPT:
+                self._releases.popitem(last=False)
+        return self._releases[blob]
+
+    def _conse(self, encoder: TextEncoder) -> Conse:
+        if encoder.digest not in self._conses:
+            self._conses[encoder.digest] = Conse(encoder, self._shelf.labels)
+        return self._conses[encoder.digest]
+
+    def _adapt(self, blob: str, knowledge: KnowledgeBase, encoder: TextEncoder) -> Adapted:
+        place = (blob, encoder.digest)
+        known = self._adapted.get(place)
+        if known is None:
+            image = self._shelf.image if self._photos else None
+            known = adapt(
+                knowledge,
+                text=encoder,
+                photos=self._examples(knowledge) if self._photos else {},
+                tower=image if isinstance(image, WordTower) else None,
+                cache=self._cache,
+            )
+            self._adapted[place] = known
+            while len(self._adapted) > _KEPT:
+                self._adapted.popitem(last=False)
+        self._adapted.move_to_end(place)
+        return known
+
+    def _examples(self, knowledge: KnowledgeBase) -> dict[str, list[tuple[str, Floats]]]:
+        """The vectors of the example photos; one that cannot be read is left out, for `kb lint` and the log to name."""
+        found: dict[str, list[tuple[str, Floats]]] = {}
+        for entry in knowledge.live:
+            for name in entry.photos:
+                vector = self._example(name)
+                if vector is not None:
+                    found.setdefault(entry.id, []).append((name, vector))
+        return found
+
+    def _example(self, name: str) -> Floats | None:
+        encoder = self._shelf.image
+        raw = self._read(name)
+        place = key(encoder.digest, hashlib.sha256(raw).hexdigest())
+        known = self._cache.get([place])
+        if place in known:
+            return np.asarray(known[place], dtype=np.float32)
+        try:
+            vector = encoder.encode([images.decode(raw)]).vectors[0]
+        except Unreadable as problem:
+            log.warning("example.unreadable", photo=name, problem=problem.problem.value)
+            return None
+        self._cache.put({place: vector})
+        return vector
