@@ -42,7 +42,7 @@ class Moonshine:
         most = math.ceil(6.5 * len(wave) / RATE) + 2
         with self._torch.inference_mode():
             made = self._model.generate(
-                input_values=self._torch.from_numpy(wave)[None].to(self._device),
+                input_values=self._torch.tensor(wave)[None].to(self._device),
                 max_new_tokens=min(most, self._model.config.max_position_embeddings - 2),
                 **_GREEDY,
             )

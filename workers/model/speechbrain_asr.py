@@ -53,7 +53,7 @@ class SpeechBrain:
     def hear(self, wave: Wave) -> Heard:
         """Transcribe one piece of speech."""
         torch, model = self._torch, self._model
-        waves, lengths = torch.from_numpy(wave)[None].to(model.device), torch.ones(1, device=model.device)
+        waves, lengths = torch.tensor(wave)[None].to(model.device), torch.ones(1, device=model.device)
         with torch.inference_mode():
             if self._ctc:
                 words, _ = model.transcribe_batch(waves, lengths)

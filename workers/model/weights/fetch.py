@@ -1,4 +1,4 @@
-"""Fetch, check and convert the pretrained weights of the lock file.
+"""Make the pretrained weights of the lock file ready: fetched, checked, converted.
 
 ```
 <target>/<job>/            the prepared files, renamed into place when complete
