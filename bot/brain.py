@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -66,7 +67,19 @@ class CeleryBrain:
             BrainLate: none came before `question.deadline`. BrainGone: the worker that held it died, no worker serves
             its queue, or the broker cannot be reached. Retry: the worker reported a failure.
         """
-        queue = MEDIA if question.photos or question.voices else TEXT
+        return await self._ask(question, MEDIA if question.photos or question.voices else TEXT)
+
+    async def prepare(self, release: str, seconds: float) -> None:
+        """Have a text and a media worker read a release; what one of them encodes, the others find.
+
+        Raises:
+            Retry: as `ask`.
+        """
+        deadline = int((time.time() + seconds) * 1000)
+        for queue in (MEDIA, TEXT):
+            await self._ask(Question(uuid.uuid4().hex, release, deadline=deadline), queue)
+
+    async def _ask(self, question: Question, queue: str) -> Prediction:
         seconds = question.deadline / 1000 - time.time()
         pending = _Pending(asyncio.get_running_loop().create_future(), question.attempt, queue)
         self._pending[question.id] = pending

@@ -63,7 +63,7 @@ async def _serve(settings: Settings) -> None:
         )
         await home.courier.recover()
         await home.answering.recover()
-        background = [doors.run(home.hearing.hear), _tick(home), _sweep(home)]
+        background = [doors.run(home.hearing.hear), _prepare(home), _tick(home), _sweep(home)]
         if settings.notify_url is not None:
             url = settings.public_url or f"http://{settings.host}:{settings.port}"
             background.append(Alarm(home.store, home.bell, settings.notify_url.get_secret_value(), url).run())
@@ -112,6 +112,8 @@ def build(home: House, doors: Doors) -> FastAPI:
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
         missing = [queue for queue in (TEXT, MEDIA) if not home.brain.workers.get(queue)]
+        if not home.publishing.prepared:
+            missing.append("the workers are reading the knowledge base")
         try:
             await home.store.read(lambda tx: tx.knowledge.live("default"))
         except PolydeskError as problem:
@@ -140,6 +142,13 @@ async def _seed(home: House) -> None:
         log.info(
             "knowledge.kept", hint="the database has releases, so POLYDESK_KB was not read; use polydesk kb import"
         )
+
+
+async def _prepare(home: House) -> None:
+    while not home.publishing.prepared:
+        with contextlib.suppress(Retry):
+            await home.publishing.prepare()
+        await asyncio.sleep(0.2)
 
 
 async def _tick(home: House) -> None:

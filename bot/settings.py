@@ -122,10 +122,10 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The SQLAlchemy URL, with the async driver named."""
         if self.database_url is None:
-            return f"sqlite+aiosqlite:///{self.data / 'polydesk.db'}"
+            return f"sqlite:///{self.data / 'polydesk.db'}"
         url = self.database_url.get_secret_value()
         scheme, _, rest = url.partition("://")
-        driver = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite+aiosqlite"}
+        driver = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
         return f"{driver.get(scheme, scheme)}://{rest}"
 
     @property

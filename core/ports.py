@@ -68,6 +68,14 @@ class Brain(Protocol):
         """
         ...
 
+    async def prepare(self, release: str, seconds: float) -> None:
+        """Have every kind of worker read a release before customers ask about it.
+
+        Raises:
+            Retry: not ready in time, or nobody is there; the first question will have to wait for it.
+        """
+        ...
+
 
 class Clock(Protocol):
     """Time as the rules see it, so that tests can turn it."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import structlog
 
 from core import wire
-from core.asking import Question
 from core.bell import Bell
 from core.errors import BadInput, KnowledgeError, Retry, Unreadable
 from core.fetching import keep
@@ -23,7 +22,6 @@ from core.ports import Brain, Clock
 from core.store.blobs import valid_sha
 from core.store.releases import ReleaseRow
 from core.store.store import Store, Tx
-from core.store.tables import new_id
 from core.values import Attachment, AttachmentKind
 
 log = structlog.get_logger()
@@ -40,6 +38,7 @@ class Publishing:
         self._clock = clock
         self._kb_id = kb_id
         self._brain = brain
+        self.prepared = False
 
     async def draft(self) -> KnowledgeBase:
         """The knowledge base as it is being edited; its files are blobs."""
@@ -157,12 +156,22 @@ class Publishing:
             raise KnowledgeError(problems)
         return packed
 
+    async def prepare(self) -> None:
+        """Have the workers read the live release, so that the first customer does not wait for it.
+
+        Raises:
+            Retry: no worker is there yet.
+        """
+        row = await self._store.read(lambda tx: tx.knowledge.live(self._kb_id))
+        if self._brain is not None and row is not None:
+            await self._brain.prepare(row.blob, WARM_SECONDS)
+        self.prepared = True
+
     async def _warm(self, blob: str) -> None:
-        if self._brain is None:
-            return
-        deadline = self._clock.now() + int(WARM_SECONDS * 1000)
+        if self._brain is None or not self.prepared:
+            return  # at the very start workers are still loading; `prepare` follows
         try:
-            await self._brain.ask(Question(new_id(), blob, deadline=deadline))
+            await self._brain.prepare(blob, WARM_SECONDS)
         except Retry as problem:
             log.warning("knowledge.not_prepared", problem=str(problem))
 

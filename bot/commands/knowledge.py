@@ -156,6 +156,8 @@ async def _publishing() -> AsyncIterator[Publishing]:
             return
         brain = CeleryBrain(settings.redis_url.get_secret_value(), f"kb-{KB_ID}")
         async with brain.running():
-            yield Publishing(store, Bell(), WallClock(), KB_ID, brain)
+            publishing = Publishing(store, Bell(), WallClock(), KB_ID, brain)
+            publishing.prepared = True
+            yield publishing
     finally:
         await store.close()

@@ -24,7 +24,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_without_anything_set_the_data_lies_beside_the_working_folder(tmp_path: Path) -> None:
     settings = load()
     assert settings.data == tmp_path / "var"
-    assert settings.database == f"sqlite+aiosqlite:///{tmp_path}/var/polydesk.db"
+    assert settings.database == f"sqlite:///{tmp_path}/var/polydesk.db"
     assert (settings.host, settings.port) == ("127.0.0.1", 8080)
 
 
@@ -66,7 +66,7 @@ def test_secrets_show_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "driver"), [("postgres://h/d", "postgresql+psycopg"), ("sqlite:///x.db", "sqlite+aiosqlite")]
+    ("given", "driver"), [("postgres://h/d", "postgresql+psycopg"), ("sqlite:///x.db", "sqlite")]
 )
 def test_the_driver_is_named_for_the_operator(given: str, driver: str) -> None:
     assert load(database_url=given, secret="s" * 20).database.startswith(driver)

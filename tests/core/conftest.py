@@ -86,7 +86,7 @@ class Road:
 @pytest.fixture
 async def road(tmp_path: Path) -> AsyncIterator[Road]:
     clock = TurnableClock()
-    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'road.db'}", tmp_path / "blobs", clock)
+    store = await Store.open(f"sqlite:///{tmp_path / 'road.db'}", tmp_path / "blobs", clock)
     platform = FakePlatform()
     doors = {"fake": platform}
     brain = FakeBrain(lambda question: sure(question, "track-order", 0.95, "opening-hours", "return-damaged"))

@@ -85,6 +85,7 @@ class FakeBrain:
     think: Thinker
     asked: list[Question] = field(default_factory=list)
     gate: asyncio.Event | None = None
+    prepared: list[str] = field(default_factory=list)
 
     async def ask(self, question: Question) -> Prediction:
         self.asked.append(question)
@@ -94,6 +95,9 @@ class FakeBrain:
         if isinstance(thought, PolydeskError):
             raise thought
         return thought
+
+    async def prepare(self, release: str, seconds: float) -> None:
+        self.prepared.append(release)
 
 
 def sure(question: Question, entry: str, confidence: float = 0.95, *others: str) -> Prediction:

@@ -45,7 +45,7 @@ class Chat:
 
 @pytest.fixture
 async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
-    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'web.db'}", tmp_path / "blobs", WallClock())
+    store = await Store.open(f"sqlite:///{tmp_path / 'web.db'}", tmp_path / "blobs", WallClock())
     adapter = WebAdapter(store, Bell())
     heard: list[InboundEvent] = []
 
