@@ -112,7 +112,9 @@ class Client:
         except (ValueError, TypeError, AttributeError) as problem:
             # JSON, but no object; or bytes that are no text: the SDK stumbles over both.
             raise told(method, 200, None, {}, repeatable=repeatable) from problem
-        return dict(answer.data) if isinstance(answer.data, dict) else {}, dict(answer.headers)
+        if not isinstance(answer.data, dict):
+            raise told(method, 200, None, {}, repeatable=repeatable)
+        return answer.data, dict(answer.headers)
 
 
 def check_token(token: str, otherwise: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
 import aiohttp
 import structlog
@@ -11,8 +12,8 @@ from yarl import URL
 from adapters.slack.client import Client
 from adapters.slack.fields import child, string
 from adapters.slack.files import LARGEST_FILE, attachment
-from adapters.slack.trouble import RefusedBySlack, broken_off
-from core.errors import Broken, Refused, Retry, Throttled, Unreadable
+from adapters.slack.trouble import MissingScope, RefusedBySlack, broken_off
+from core.errors import Refused, Retry, Throttled, Unreadable
 from core.values import Problem
 
 log = structlog.get_logger()
@@ -63,7 +64,7 @@ class Downloads:
             if not self._trusted(goal) or not file:
                 raise Refused("files.getUploadURLExternal: the address to upload to is not Slack's")
             async with self._client.session.post(
-                goal, data=content, proxy=self._client.proxy, allow_redirects=False
+                goal, data=io.BytesIO(content), proxy=self._client.proxy, allow_redirects=False
             ) as response:
                 status = response.status
         except ValueError:
@@ -80,9 +81,7 @@ class Downloads:
         """Ask what a file of Slack Connect is: https://docs.slack.dev/reference/methods/files.info."""
         try:
             answer = await self._client.call("files.info", {"file": id})
-        except Broken as problem:
-            if "missing_scope" not in str(problem):
-                raise
+        except MissingScope as problem:
             self._no_permission()
             raise Unreadable(Problem.NO_PERMISSION, "files.info: missing_scope") from problem
         except RefusedBySlack as refusal:

@@ -50,6 +50,10 @@ class RefusedBySlack(Refused):
         super().__init__(f"{method}: {code}")
 
 
+class MissingScope(Broken):
+    """The app was installed without the scope that a method needs."""
+
+
 def told(method: str, status: int, body: object, headers: Mapping[str, str], *, repeatable: bool) -> PolydeskError:
     """What an answer that is no success means to whoever called `method`; `body` is its JSON, if it was any.
 
@@ -66,7 +70,7 @@ def told(method: str, status: int, body: object, headers: Mapping[str, str], *, 
     if code in _TOKEN or (code == "account_inactive" and method in _ASKS_WHO):
         return Broken(WRONG_APP_TOKEN if method == "apps.connections.open" else f"{WRONG_BOT_TOKEN} ({code})")
     if code == "missing_scope":
-        return Broken(
+        return MissingScope(
             f"{what}: the app may not do this without the scope {string(body, 'needed')}; paste the manifest into "
             f"{APPS} -> App Manifest again, then install the app anew"
         )

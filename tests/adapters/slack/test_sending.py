@@ -1,0 +1,381 @@
+"""Calls made on the fake Slack: what arrives, and what trouble is called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from adapters.slack.adapter import SlackAdapter
+from adapters.slack.client import Client
+from adapters.slack.render import POST, UPDATE, UPLOAD
+from adapters.slack.sending import Sender, Shares
+from core import wire
+from core.errors import BadInput, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
+from core.values import Address, Call, Choice, Reply, Sent
+from tests.adapters.slack.stage import Ear, Shelf, by_sockets, connected, picture, words
+from tests.fakes.slack import FakeSlack
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[FakeSlack]:
+    async with FakeSlack() as platform:
+        yield platform
+
+
+def address(slack: FakeSlack, chat: str, thread: str = "") -> Address:
+    return Address("slack", slack.world.team, chat, thread)
+
+
+async def say(adapter: SlackAdapter, where: Address, reply: Reply) -> list[Sent]:
+    """Send a reply as the outbox would: its calls have been JSON in between."""
+    return [await adapter.send(wire.loads(Call, wire.dumps(call))) for call in adapter.render(where, reply)]
+
+
+@asynccontextmanager
+async def sending(slack: FakeSlack, *, patience: float = 1.0) -> AsyncIterator[tuple[Sender, Address]]:
+    """A sender of its own, and somewhere to send to."""
+    client = Client(slack.bot_token, slack.api_url, patience=patience)
+    try:
+        yield Sender(client, Shelf(), Shares()), address(slack, slack.customer().dm.id)
+    finally:
+        await client.close()
+
+
+async def test_words_arrive_with_style_and_buttons(slack: FakeSlack) -> None:
+    ada = slack.customer()
+    async with connected(slack, Ear()) as adapter:
+        choices = (Choice("a", "Yes"), Choice("b", "No"))
+        (sent,) = await say(
+            adapter, address(slack, ada.dm.id), Reply("**Hello** [you](https://a.example/x?y=1&z)", choices)
+        )
+    (seen,) = ada.seen
+    assert seen.shown == "*Hello* <https://a.example/x?y=1&amp;z|you>" == seen.text
+    assert seen.buttons == ("Yes", "No")
+    assert sent == Sent(seen.ts)
+
+
+async def test_a_long_answer_arrives_whole_and_in_order(slack: FakeSlack) -> None:
+    ada = slack.customer()
+    text = "\n\n".join(f"**w{number}** 👨‍👩‍👧‍👦 مرحبا" for number in range(1500))
+    async with connected(slack, Ear()) as adapter:
+        sent = await say(adapter, address(slack, ada.dm.id), Reply(text, (Choice("k", "Yes"),)))
+    assert [one.ts for one in ada.seen] == [receipt.message for receipt in sent] and len(sent) > 2
+    shown = words("\n".join(one.shown for one in ada.seen)).split()
+    assert [word for word in shown if word.startswith("w")] == [f"w{number}" for number in range(1500)]
+    assert [one.buttons for one in ada.seen] == [()] * (len(sent) - 1) + [("Yes",)]
+
+
+async def test_threads_are_kept(slack: FakeSlack) -> None:
+    ada, channel = slack.customer(), slack.channel()
+    root = await ada.says("help", channel=channel)
+    async with connected(slack, Ear()) as adapter:
+        await say(adapter, address(slack, channel.id, root.ts), Reply("In the thread"))
+        await say(adapter, address(slack, ada.dm.id), Reply("Flat"))
+    assert [one.shown for one in slack.seen(channel, root.ts)] == ["help", "In the thread"]
+    assert [one.thread_ts for one in ada.seen] == [""]
+
+
+async def test_an_edit_replaces_words_and_buttons(slack: FakeSlack) -> None:
+    ada = slack.customer()
+    where = address(slack, ada.dm.id)
+    async with connected(slack, Ear()) as adapter:
+        (sent,) = await say(adapter, where, Reply("old", (Choice("k", "Yes"),)))
+        (again,) = await say(adapter, where, Reply("new " * 1500, edits=sent.message))
+    assert again == sent
+    assert [(words(one.shown).split(), one.buttons) for one in ada.seen] == [(["new"] * 1500, ())]
+
+
+async def test_a_message_can_be_found_again_by_its_mark(slack: FakeSlack) -> None:
+    """Whether a message arrived whose sending broke off can be read from Slack."""
+    ada = slack.customer()
+    where = address(slack, ada.dm.id)
+    async with connected(slack, Ear()) as adapter:
+        (call,) = adapter.render(where, Reply("found?", (Choice("k-1", "Yes"),)))
+        slack.drop_next(POST, after_effect=True)
+        with pytest.raises(OutcomeUnknown):
+            await adapter.send(call)
+    client = Client(slack.bot_token, slack.api_url)
+    asked = {"channel": ada.dm.id, "include_all_metadata": "true"}
+    history = await client.call("conversations.history", asked)
+    await client.close()
+    assert [one["metadata"] for one in history["messages"]] == [call.arguments["metadata"]]
+
+
+# Pictures
+
+
+async def test_pictures_can_be_seen_before_the_words_come(slack: FakeSlack) -> None:
+    """Slack shows files some time after it took them; the words wait for that."""
+    ada, channel, shelf = slack.customer(), slack.channel(), Shelf()
+    root = await ada.says("help", channel=channel)
+    slack.workspace.upload_delay = 0.4
+    content = [picture("red"), picture("blue", kind="PNG"), b"GIF89a..."]
+    async with connected(slack, Ear(), shelf) as adapter:
+        blobs = tuple(shelf.put(one) for one in content)
+        receipts = await say(adapter, address(slack, channel.id, root.ts), Reply("like these?", pictures=blobs))
+    _help, album, message = slack.seen(channel, root.ts)
+    assert album.files == tuple(content) and message.shown == "like these?"
+    assert [receipt.message for receipt in receipts] == [album.ts, message.ts]
+    names = [file.name for file in slack.world.files.values()]
+    assert names == ["picture-1.jpg", "picture-2.png", "picture-3.gif"]
+
+
+async def test_a_large_picture_is_sent_without_a_warning(slack: FakeSlack) -> None:
+    ada, shelf = slack.customer(), Shelf()
+    content = b"\xff\xd8" + bytes(5_000_000)
+    async with connected(slack, Ear(), shelf) as adapter:
+        await say(adapter, address(slack, ada.dm.id), Reply("", pictures=(shelf.put(content),)))
+    assert [one.files for one in ada.seen] == [(content,)]
+
+
+async def test_words_do_not_wait_for_ever_for_a_picture(slack: FakeSlack) -> None:
+    shelf = Shelf()
+    slack.events.subscribed.clear()
+    async with connected(slack, Ear(), shelf) as adapter:
+        assert adapter._sender is not None
+        adapter._sender._patience = 0.2
+        (call,) = adapter.render(address(slack, slack.customer().dm.id), Reply("", pictures=(shelf.put(picture()),)))
+        assert await adapter.send(call) == Sent("")
+
+
+async def test_a_lost_picture_takes_nothing_with_it(slack: FakeSlack) -> None:
+    ada, shelf = slack.customer(), Shelf()
+    where = address(slack, ada.dm.id)
+    async with connected(slack, Ear(), shelf) as adapter:
+        await say(adapter, where, Reply("", pictures=("0" * 64, shelf.put(picture()))))
+        (call,) = adapter.render(where, Reply("", pictures=("0" * 64,)))
+        with pytest.raises(Refused, match="gone"):
+            await adapter.send(call)
+    assert [one.files for one in ada.seen] == [(picture(),)]
+
+
+@pytest.mark.parametrize("method", ["files.getUploadURLExternal", "blob"])
+async def test_an_upload_that_broke_off_is_tried_again(slack: FakeSlack, method: str) -> None:
+    """Nobody has seen anything yet."""
+    ada, shelf = slack.customer(), Shelf()
+    async with connected(slack, Ear(), shelf) as adapter:
+        (call,) = adapter.render(address(slack, ada.dm.id), Reply("", pictures=(shelf.put(picture()),)))
+        if method == "blob":
+            slack.fail_next(UPLOAD, retry_after=3)
+            with pytest.raises(Throttled) as caught:
+                await adapter.send(call)
+            assert caught.value.after == 3
+        else:
+            slack.drop_next(method, after_effect=True)
+            with pytest.raises(Retry):
+                await adapter.send(call)
+        await adapter.send(call)
+    assert [one.files for one in ada.seen] == [(picture(),)]
+
+
+async def test_a_picture_that_appears_has_arrived_whatever_the_answer_was(slack: FakeSlack) -> None:
+    ada, shelf = slack.customer(), Shelf()
+    async with connected(slack, Ear(), shelf) as adapter:
+        (call,) = adapter.render(address(slack, ada.dm.id), Reply("", pictures=(shelf.put(picture()),)))
+        slack.drop_next(UPLOAD, after_effect=True)
+        receipt = await adapter.send(call)
+        assert [one.ts for one in ada.seen] == [receipt.message]
+        assert adapter._sender is not None
+        adapter._sender._patience = 0.2
+        slack.drop_next(UPLOAD, after_effect=False)
+        with pytest.raises(OutcomeUnknown):
+            await adapter.send(call)
+
+
+async def test_pictures_go_to_slack_only(slack: FakeSlack) -> None:
+    """Whatever address the answer names."""
+    shelf = Shelf()
+    async with connected(slack, Ear(), shelf) as adapter:
+        (call,) = adapter.render(address(slack, slack.customer().dm.id), Reply("", pictures=(shelf.put(picture()),)))
+        for url in ("http://127.0.0.1:9/upload", "https://slack.com.evil.example/x", "file:///etc/passwd", "x y", ""):
+            with pytest.raises(Refused, match="address"):
+                await _upload_to(adapter, url, call)
+
+
+async def _upload_to(adapter: SlackAdapter, url: str, call: Call) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"ok": True, "upload_url": url, "file_id": "F0EVIL"})
+
+    async with _server({"/api/files.getUploadURLExternal": answer}) as base:
+        assert adapter._sender is not None
+        client = Client("xoxb-1", f"{base}/api/")
+        try:
+            await Sender(client, adapter._sender._blob, Shares()).send(call)
+        finally:
+            await client.close()
+
+
+# Busy
+
+
+async def test_busy_shows_in_threads(slack: FakeSlack) -> None:
+    ada, channel = slack.customer(), slack.channel()
+    root = await ada.says("help", channel=channel)
+    async with connected(slack, Ear()) as adapter:
+        for where in (address(slack, channel.id, root.ts), address(slack, ada.dm.id)):
+            assert await adapter.send(Call("busy", {"address": wire.dump(where)})) == Sent()
+    assert [(room, thread) for room, thread, _ in slack.world.statuses] == [(channel.id, root.ts)]
+
+
+@pytest.mark.parametrize("error", ["missing_scope", "invalid_thread_ts", "internal_error", "channel_not_found"])
+async def test_busy_never_fails(slack: FakeSlack, error: str) -> None:
+    where = address(slack, slack.channel().id, "1790000000.000100")
+    busy = Call("busy", {"address": wire.dump(where)})
+    async with connected(slack, Ear()) as adapter:
+        slack.fail_next("assistant.threads.setStatus", error)
+        slack.drop_next("assistant.threads.setStatus", after_effect=False)
+        for _ in range(3):
+            assert await adapter.send(busy) == Sent()
+    # What needs another installation is not asked for again.
+    assert len(slack.calls_of("assistant.threads.setStatus")) == (1 if error == "missing_scope" else 3)
+
+
+# Trouble
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("channel_not_found", Refused),
+        ("not_in_channel", Refused),
+        ("is_archived", Refused),
+        ("account_inactive", Refused),
+        ("msg_blocks_too_long", Refused),
+        ("invalid_blocks", Refused),
+        ("restricted_action", Refused),
+        ("an_error_of_2031", Refused),
+        ("invalid_auth", Broken),
+        ("token_revoked", Broken),
+        ("missing_scope", Broken),
+        ("service_unavailable", Retry),
+        ("internal_error", OutcomeUnknown),
+        ("fatal_error", OutcomeUnknown),
+        ("ratelimited", Throttled),
+    ],
+)
+async def test_errors_say_what_to_do(slack: FakeSlack, error: str, kind: type[PolydeskError]) -> None:
+    async with sending(slack) as (sender, where):
+        slack.fail_next(POST, error)
+        with pytest.raises(PolydeskError) as caught:
+            await sender.send(Call(POST, {"channel": where.chat, "text": "x", "blocks": []}))
+    assert isinstance(caught.value, kind)
+    assert isinstance(caught.value, Throttled) == (kind is Throttled)
+
+
+async def test_edits_may_be_made_twice(slack: FakeSlack) -> None:
+    async with sending(slack) as (sender, where):
+        slack.fail_next(UPDATE, "internal_error")
+        slack.drop_next(UPDATE, after_effect=True)
+        for _ in range(2):
+            with pytest.raises(Retry):
+                await sender.send(Call(UPDATE, {"channel": where.chat, "ts": "1.2", "text": "x", "blocks": []}))
+
+
+async def test_slack_says_how_long_to_wait(slack: FakeSlack) -> None:
+    async with sending(slack) as (sender, where):
+        say_it = Call(POST, {"channel": where.chat, "text": "x", "blocks": []})
+        slack.fail_next(POST, retry_after=22)
+        with pytest.raises(Throttled) as caught:
+            await sender.send(say_it)
+        assert caught.value.after == 22
+        slack.limit(1)
+        outcomes = [await _outcome(sender, say_it) for _ in range(3)]
+    assert outcomes == ["Sent", "Throttled", "Throttled"]
+
+
+async def _outcome(sender: Sender, call: Call) -> str:
+    try:
+        return type(await sender.send(call)).__name__
+    except PolydeskError as problem:
+        return type(problem).__name__
+
+
+async def test_a_connection_that_broke_leaves_the_outcome_open(slack: FakeSlack) -> None:
+    async with sending(slack) as (sender, where):
+        for after_effect in (True, False):
+            slack.drop_next(POST, after_effect=after_effect)
+            with pytest.raises(OutcomeUnknown):
+                await sender.send(Call(POST, {"channel": where.chat, "text": str(after_effect), "blocks": []}))
+    assert [post.text for post in slack.world.rooms[where.chat].posts.values()] == ["True"]
+    assert len(slack.calls_of(POST)) == 2  # the SDK makes no second attempt of its own
+
+
+async def test_an_answer_that_does_not_come_leaves_the_outcome_open(slack: FakeSlack) -> None:
+    async with sending(slack, patience=0.3) as (sender, where):
+        slack.slow_next(POST, 2.0)
+        with pytest.raises(OutcomeUnknown):
+            await sender.send(Call(POST, {"channel": where.chat, "text": "slow", "blocks": []}))
+
+
+async def test_what_never_left_may_be_sent_again() -> None:
+    client = Client("xoxb-1", "http://127.0.0.1:9/api/")
+    with pytest.raises(Retry) as caught:
+        await client.call(POST, {"channel": "D0", "text": "x"})
+    await client.close()
+    assert not isinstance(caught.value, Throttled)
+
+
+@asynccontextmanager
+async def _server(routes: dict[str, object]) -> AsyncIterator[str]:
+    app = web.Application()
+    for path, answer in routes.items():
+        app.router.add_route("*", path, answer)  # type: ignore[arg-type]
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "text", "expected"),
+    [
+        (502, "text/html", "<html>bad gateway</html>", OutcomeUnknown),
+        (503, "text/html", "<html>unavailable</html>", Retry),
+        (429, "text/html", "<html>slow down</html>", Throttled),
+        (200, "text/html", "<html>a portal</html>", Broken),
+        (404, "text/plain", "not found", Broken),
+        (200, "application/json", "[]", Broken),
+        (200, "application/json", "[1]", Broken),
+        (200, "application/json", "7", Broken),
+        (200, "application/json", "{", Broken),
+        (200, "application/json", "{}", Broken),
+        (200, "application/gzip", "x", Broken),
+    ],
+)
+async def test_what_is_no_answer_of_slacks(status: int, kind: str, text: str, expected: type[PolydeskError]) -> None:
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text=text, status=status, content_type=kind)
+
+    async with _server({"/api/{method}": page}) as base:
+        client = Client("xoxb-1", f"{base}/api/")
+        try:
+            with pytest.raises(expected):
+                await client.call(POST, {"text": "x"})
+        finally:
+            await client.close()
+
+
+async def test_only_rendered_calls_are_made(slack: FakeSlack) -> None:
+    async with connected(slack, Ear()) as adapter:
+        with pytest.raises(BadInput):
+            await adapter.send(Call("chat.delete", {"channel": "D0", "ts": "1.2"}))
+
+
+async def test_a_closed_adapter_asks_to_wait(slack: FakeSlack) -> None:
+    adapter = by_sockets(slack)
+    with pytest.raises(Retry):
+        await adapter.send(Call(POST, {"channel": "D0", "text": "x"}))
+
+
+async def test_many_calls_at_once(slack: FakeSlack) -> None:
+    people = [slack.customer(str(number)) for number in range(20)]
+    async with connected(slack, Ear()) as adapter:
+        await asyncio.gather(*(say(adapter, address(slack, one.dm.id), Reply("hi")) for one in people))
+    assert all([one.shown for one in person.seen] == ["hi"] for person in people)
