@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,12 +19,12 @@ from bot.alarm import Alarm
 from bot.console.app import mount_console
 from bot.doors import Doors
 from bot.logs import configure
-from bot.measures import Measures
 from bot.settings import Settings
 from bot.wiring import House, house
 from core.broker import MEDIA, TEXT
 from core.errors import PolydeskError, Retry
 from core.store.sweep import sweep
+from core.values import InboundEvent
 from workers.leash import hold
 
 log = structlog.get_logger()
@@ -63,7 +64,7 @@ async def _serve(settings: Settings) -> None:
         )
         await home.courier.recover()
         await home.answering.recover()
-        background = [doors.run(home.hearing.hear), _prepare(home), _tick(home), _sweep(home)]
+        background = [doors.run(partial(_hear, home)), _prepare(home), _tick(home), _sweep(home)]
         if settings.notify_url is not None:
             url = settings.public_url or f"http://{settings.host}:{settings.port}"
             background.append(Alarm(home.store, home.bell, settings.notify_url.get_secret_value(), url).run())
@@ -99,7 +100,6 @@ async def _together(serving: Coroutine[Any, Any, None], background: list[Corouti
 def build(home: House, doors: Doors) -> FastAPI:
     """The HTTP application: health, figures, console, and what each adapter listens on."""
     app = FastAPI(title="Polydesk", docs_url=None, redoc_url=None, openapi_url=None)
-    measures = Measures(lambda: home.brain.workers)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, object]:
@@ -123,8 +123,8 @@ def build(home: House, doors: Doors) -> FastAPI:
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
         counts = await home.store.read(lambda tx: tx.desk.counts())
-        measures.waiting.set(counts.desk)
-        return PlainTextResponse(generate_latest(measures.registry).decode())
+        home.measures.waiting.set(counts.desk)
+        return PlainTextResponse(generate_latest(home.measures.registry).decode())
 
     mount_console(app, home, doors)
     for door in doors.states.values():
@@ -142,6 +142,13 @@ async def _seed(home: House) -> None:
         log.info(
             "knowledge.kept", hint="the database has releases, so POLYDESK_KB was not read; use polydesk kb import"
         )
+
+
+async def _hear(home: House, event: InboundEvent) -> bool:
+    heard = await home.hearing.hear(event)
+    if heard:
+        home.measures.heard.labels(event.address.platform).inc()
+    return heard
 
 
 async def _prepare(home: House) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from adapters.registry import adapter
 from pydantic import SecretStr
 
+from adapters.registry import adapter
 from bot.brain import CeleryBrain
+from bot.measures import Measures
 from bot.settings import Settings
 from core.answering import Answering, Room
 from core.bell import Bell
@@ -47,6 +48,7 @@ class House:
     desk: Desk
     timers: Timers
     publishing: Publishing
+    measures: Measures = field(default_factory=Measures)
 
 
 @asynccontextmanager
@@ -67,7 +69,10 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         live = Live(store, store.blobs)
         courier = Courier(store, adapters, bell, clock)
         mouth = Mouth(adapters)
-        room = Room(store, brain, adapters, Fetcher(adapters, store.blobs, clock), live, courier, bell, clock)
+        measures = Measures()
+        measures.count_workers(lambda: brain.workers)
+        fetcher = Fetcher(adapters, store.blobs, clock)
+        room = Room(store, brain, adapters, fetcher, live, courier, bell, clock, measures.turn)
         answering = Answering(room)
         async with brain.running():
             yield House(
@@ -83,6 +88,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
                 desk=Desk(store, live, mouth, courier, bell, clock),
                 timers=Timers(store, live, mouth, courier, bell, clock, patience),
                 publishing=Publishing(store, bell, clock, KB_ID, brain),
+                measures=measures,
             )
             await answering.close()
             await courier.close()

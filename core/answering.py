@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from core import wire
-from core.asking import Question
+from core.asking import Decision, Question
 from core.bell import Bell
 from core.conversation import Conversation, Owner
 from core.delivery import Courier
@@ -43,6 +43,7 @@ class Room:
     courier: Courier
     bell: Bell
     clock: Clock
+    measure: Callable[[str, float], None] = lambda decision, seconds: None
 
 
 class Answering:
@@ -104,16 +105,19 @@ class Answering:
             return
         published = await self._published(id)
         turn = new_id()
+        began = self._room.clock.now()
         try:
             outcome = await self._think(id, turn, events, published)
         except Superseded:
             return  # nothing was settled: the whole turn is heard out again, with what arrived meanwhile
 
-        async def finish(tx: Tx) -> None:
-            await self._finishing.finish(tx, await _read(tx, id), turn, events, outcome, published)
+        async def finish(tx: Tx) -> Decision:
+            decision = await self._finishing.finish(tx, await _read(tx, id), turn, events, outcome, published)
             await tx.ledger.settle(id, [event.id for event in events], turn)
+            return decision
 
-        await self._room.store.write(finish)
+        decision = await self._room.store.write(finish)
+        self._room.measure(type(decision).__name__.lower(), (self._room.clock.now() - began) / 1000)
 
     async def _think(self, id: str, turn: str, events: Sequence[InboundEvent], published: Published) -> Outcome:
         parts = [part for event in events for part in event.attachments]

@@ -43,7 +43,7 @@ class Finishing:
         events: Sequence[InboundEvent],
         outcome: Outcome,
         published: Published,
-    ) -> None:
+    ) -> Decision:
         """Decide, now that the transaction sees who has the word, and do it."""
         prediction = outcome.prediction
         if prediction is not None:
@@ -65,6 +65,7 @@ class Finishing:
             await self._hold(tx, conversation, turn, decision, outcome, published)
         else:
             await self._say(tx, conversation, turn, events, decision, outcome, published)
+        return decision
 
     async def hand_over(
         self, tx: Tx, conversation: Conversation, reason: Reason, published: Published, turn: str = "", lead: str = ""
