@@ -18,7 +18,7 @@ import structlog
 
 from adapters.slack.client import Client
 from adapters.slack.dispatch import Dispatch
-from adapters.slack.fields import child, string
+from adapters.slack.fields import child, string, whole
 from adapters.slack.trouble import broken_off
 from core.errors import PolydeskError, Retry
 
@@ -86,6 +86,10 @@ class Sockets:
         except TimeoutError:
             hello = {}
         if string(hello, "type") == "hello":
+            if whole(hello, "num_connections") > len(self._open):
+                log.warning(
+                    "slack.shared", why="another program uses this app, and gets a part of what customers write"
+                )
             return socket
         await self._shut(socket)
         if string(hello, "reason") == "too_many_websockets":

@@ -269,6 +269,17 @@ async def test_too_many_programs_on_one_app_token_are_told(slack: FakeSlack) -> 
                 pass
 
 
+async def test_another_program_on_the_same_app_token_is_told(
+    slack: FakeSlack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with connected(slack, Ear()):
+        await slack.sockets.refresh(grace=0.5)
+        await slack.until(lambda: len(slack.calls_of("apps.connections.open")) == 2 and slack.sockets.count == 1)
+        assert "slack.shared" not in "".join(capsys.readouterr())
+        async with connected(slack, Ear()):
+            assert "slack.shared" in "".join(capsys.readouterr())
+
+
 async def test_the_adapter_works_again_after_it_stopped(slack: FakeSlack) -> None:
     ear, ada = Ear(), slack.customer()
     adapter = by_sockets(slack)
