@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from core.asking import Answer, Clarify, Decision, Prediction
+from core.asking import Answer, Clarify, Decision
 from core.errors import PolydeskError
 from core.knowledge.cases import load_cases
 from core.knowledge.entries import NONE, Case
 from core.policy import alone
 from workers.local import Local
-from workers.model.metrics import Outcome, figures
+from workers.model import metrics
+
+_KINDS = ("answer", "clarify", "escalate")
 
 
 def evaluate(local: Local, cases: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -31,13 +36,43 @@ def evaluate(local: Local, cases: Path | None) -> tuple[dict[str, Any], list[dic
         line = _line(local, case)
         seconds = time.perf_counter() - began
         lines.append(line)
-        outcomes.append(Outcome(case.expect, line["entry"] or NONE, line["confidence"], line["decision"], seconds))
-    by_channel = {
-        channel: figures([outcome for outcome, case in zip(outcomes, asked, strict=True) if _channel(case) == channel])
+        entry = line["entry"] or ""
+        outcomes.append(metrics.Case(case.expect, entry, line["confidence"], line["decision"], seconds))
+    channels = {
+        channel: _figures([one for one, case in zip(outcomes, asked, strict=True) if _channel(case) == channel])
         for channel in dict.fromkeys(map(_channel, asked))
     }
-    told = figures(outcomes)
-    return {**told, "cases": len(asked), "channels": by_channel}, lines
+    entries = {name: asdict(quality) for name, quality in metrics.per_entry(outcomes).items()}
+    curve = metrics.risk_coverage(outcomes) if outcomes else None
+    told = {**_figures(outcomes), "channels": channels, "entries": entries}
+    return told | {"risk_coverage": asdict(curve) if curve else None}, lines
+
+
+def _figures(outcomes: Sequence[metrics.Case]) -> dict[str, Any]:
+    """The figures of some cases; shares are of 1, times in milliseconds, None where there is nothing to measure."""
+    inside = [one for one in outcomes if one.inside]
+    if not outcomes:
+        return {"cases": 0}
+    qualities = list(metrics.per_entry(outcomes).values())
+    answered = metrics.answering(outcomes)
+    times = metrics.percentiles(outcomes)
+    return {
+        "cases": len(outcomes),
+        "in_scope": len(inside),
+        "accuracy": metrics.accuracy(outcomes) if inside else None,
+        "precision": fmean(one.precision for one in qualities) if qualities else None,
+        "recall": fmean(one.recall for one in qualities) if qualities else None,
+        "f1": fmean(one.f1 for one in qualities) if qualities else None,
+        "auroc": metrics.auroc(outcomes),
+        "aurc": metrics.risk_coverage(outcomes).area,
+        "ece": metrics.calibration_error(outcomes),
+        "answered": answered.answered,
+        "wrong_of_answered": answered.wrong,
+        "decisions": {
+            kind: sum(one.decision == kind for one in outcomes) for kind in ("answer", "clarify", "escalate")
+        },
+        "latency_ms": {f"p{share:g}": 1000 * seconds for share, seconds in times.items()},
+    }
 
 
 def _line(local: Local, case: Case) -> dict[str, Any]:
@@ -82,6 +117,3 @@ def _kind(decision: Decision) -> str:
 def _channel(case: Case) -> str:
     parts = [name for name in ("text", "photo", "voice") if getattr(case, name)]
     return "+".join(parts) or "nothing"
-
-
-__all__ = ["Prediction", "evaluate"]

@@ -142,7 +142,9 @@ def _show(told: dict[str, Any]) -> None:
 
 
 def _table(figures: dict[str, Any]) -> str:
-    rows = [(name, value) for name, value in figures.items() if isinstance(value, int | float | str)]
+    flat = figures | {f"latency {name}": value for name, value in figures.get("latency_ms", {}).items()}
+    flat |= {f"accuracy of {name}": one.get("accuracy") for name, one in figures.get("channels", {}).items()}
+    rows = [(name, value) for name, value in flat.items() if isinstance(value, int | float | str)]
     width = max((len(name) for name, _ in rows), default=0)
     return "\n".join(
         f"{name:<{width}}  {value:.4f}" if isinstance(value, float) else f"{name:<{width}}  {value}"
