@@ -38,9 +38,12 @@ class Client:
             Broken: a token that no Slack could have given out, or an address that is none.
         """
         check_token(bot_token, WRONG_BOT_TOKEN)
-        self.api = URL(api_url or API)
+        try:
+            self.api = URL(api_url or API)
+        except ValueError as problem:
+            raise Broken(NO_API) from problem
         if self.api.scheme not in {"http", "https"} or not self.api.host:
-            raise Broken("POLYDESK_SLACK_API_URL must be like https://slack.com/api/")
+            raise Broken(NO_API)
         timeout = aiohttp.ClientTimeout(total=patience, sock_connect=min(_CONNECT, patience))
         self.session = aiohttp.ClientSession(timeout=timeout)
         self._web = self._client(bot_token)

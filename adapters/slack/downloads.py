@@ -64,7 +64,11 @@ class Downloads:
             if not self._trusted(goal) or not file:
                 raise Refused("files.getUploadURLExternal: the address to upload to is not Slack's")
             async with self._client.session.post(
-                goal, data=io.BytesIO(content), proxy=self._client.proxy, allow_redirects=False
+                goal,
+                data=io.BytesIO(content),
+                proxy=self._client.proxy,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=_SECONDS, sock_connect=8),
             ) as response:
                 status = response.status
         except ValueError:

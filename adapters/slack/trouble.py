@@ -28,6 +28,10 @@ NO_SECRET = (
     "Tokens, scope connections:write) for Socket Mode, or POLYDESK_SLACK_SIGNING_SECRET (Basic Information -> App "
     "Credentials) for events over HTTP"
 )
+WRONG_SECRET = (
+    "a request was not signed with POLYDESK_SLACK_SIGNING_SECRET; if it was Slack's, copy the Signing Secret from "
+    f"{APPS} -> Basic Information -> App Credentials, and see that this machine's clock is right"
+)
 NO_API = "this is not Slack's Web API: check POLYDESK_SLACK_API_URL, or leave it unset for Slack's own"
 
 _LATER = 2.0  # seconds to wait where Slack names no time

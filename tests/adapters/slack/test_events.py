@@ -230,6 +230,13 @@ async def test_a_wrong_signature_or_time_is_turned_away(slack: FakeSlack, name: 
     assert ear.asked == []
 
 
+async def test_a_wrong_signing_secret_is_told_once(slack: FakeSlack, capsys: pytest.CaptureFixture[str]) -> None:
+    async with hooked(slack, Ear()) as (_adapter, url):
+        for _ in range(3):
+            await post(slack, url, b"{}", JSON, **slack.events.signed(b"{}", secret="another secret"))
+    assert "".join(capsys.readouterr()).count("POLYDESK_SLACK_SIGNING_SECRET") == 1
+
+
 async def test_a_replayed_request_is_turned_away_after_five_minutes(slack: FakeSlack) -> None:
     ear = Ear()
     body = json.dumps(message(slack)).encode()

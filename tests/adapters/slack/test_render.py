@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import unicodedata
 from html import unescape
 from typing import Any
@@ -137,6 +139,12 @@ def test_a_plain_answer_is_one_message() -> None:
         },
     )
     assert wire.loads(Call, wire.dumps(call)) == call
+
+
+def test_rendering_needs_no_sdk() -> None:
+    """The console previews answers with it."""
+    code = "import sys, adapters.slack.render; assert not {'slack_sdk', 'slack_bolt', 'aiohttp'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_a_message_carries_a_mark_to_find_it_by() -> None:

@@ -255,9 +255,10 @@ async def test_a_page_instead_of_slack_is_told(slack: FakeSlack) -> None:
     with pytest.raises(Broken, match="POLYDESK_SLACK_API_URL"):
         async with by_sockets(slack, api_url=f"{slack.url}/files-pri/").running(Ear().hear):
             pass
-    with pytest.raises(Broken, match="POLYDESK_SLACK_API_URL"):
-        async with by_sockets(slack, api_url="slack.com/api/").running(Ear().hear):
-            pass
+    for url in ("slack.com/api/", "http://[/api/", "ftp://slack.com/api/"):
+        with pytest.raises(Broken, match="POLYDESK_SLACK_API_URL"):
+            async with by_sockets(slack, api_url=url).running(Ear().hear):
+                pass
 
 
 async def test_too_many_programs_on_one_app_token_are_told(slack: FakeSlack) -> None:
