@@ -81,6 +81,10 @@ class TelegramAdapter:
         finally:
             await client.close()
 
+    async def checked(self) -> str:
+        """What `polydesk doctor` says about the token; raises as `whoami`."""
+        return f"@{(await self.whoami()).username}"
+
     def running(self, hear: Hear) -> AbstractAsyncContextManager[None]:
         """Receive while the context is open; see `core.ports.Adapter.running`.
 
