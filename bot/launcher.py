@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from bot.broker import Embedded
 from bot.settings import Settings
 from core.errors import Broken
 from workers.leash import LEASH
@@ -65,8 +66,11 @@ class Child:
 class Launcher:
     """Keeps the children of one data folder alive until it is told to stop."""
 
-    def __init__(self, settings: Settings, redis_url: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, redis_url: str, say: Callable[[str], None], broker: Embedded | None = None
+    ) -> None:
         self._say = say
+        self._broker = broker
         self._read, self._write = os.pipe()
         environ = {
             **os.environ,
@@ -107,6 +111,7 @@ class Launcher:
     def watch(self, stop: threading.Event) -> None:
         """Restart what dies, with growing pauses, until `stop`."""
         while not stop.wait(0.5):
+            self._revive_broker(stop)
             now = time.monotonic()
             for child in self.children:
                 if child.alive:
@@ -120,6 +125,15 @@ class Launcher:
                 elif now >= child.due:
                     child.due = 0.0
                     child.start(self._read)
+
+    def _revive_broker(self, stop: threading.Event) -> None:
+        """Gateway and workers reconnect by themselves; what was queued is asked again."""
+        try:
+            if self._broker is not None and self._broker.revive():
+                self._say("the embedded Valkey server stopped; it is started again")
+        except Broken as problem:
+            self._say(f"{problem}; trying again in {_WORST_PAUSE:.0f} s")
+            stop.wait(_WORST_PAUSE)
 
     def stop(self) -> None:
         """Stop every child: the gateway first, so that nothing new is asked."""

@@ -18,6 +18,7 @@ log = structlog.get_logger()
 ATTEMPTS = 3
 TEXT_SECONDS = 10.0  # a typed question takes milliseconds; the rest is for a release that the worker has not read yet
 MEDIA_SECONDS = 30.0
+_PAUSE = 1.0  # seconds, growing, for whoever keeps broker and workers alive to start them again
 _BUSY_EVERY = 4.0  # platforms show "typing" for about five seconds
 _HOLDING_AFTER = 8.0  # until the customer hears that we are still at it
 
@@ -46,6 +47,8 @@ async def think(brain: Brain, clock: Clock, question: Question) -> Prediction | 
         except BrainGone as gone:
             blind = blind or gone.held
             log.warning("brain.gone", question=question.id, attempt=attempt, problem=str(gone))
+            if attempt < ATTEMPTS and not gone.held:
+                await clock.sleep(_PAUSE * attempt)
         except Retry as problem:
             log.warning("brain.failed", question=question.id, attempt=attempt, problem=str(problem))
     return None

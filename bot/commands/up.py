@@ -36,8 +36,9 @@ def up(kb: Path | None, port: int | None, *, browser: bool) -> None:
         _say(f"Data folder: {settings.data}")
         prepare_models(settings)
         password = asyncio.run(first_admin(settings))
-        redis_url = settings.redis_url.get_secret_value() if settings.redis_url else ""
-        launcher = Launcher(settings, redis_url or stack.enter_context(embedded(settings.data / "run")), _say)
+        broker = None if settings.redis_url else stack.enter_context(embedded(settings.data / "run"))
+        redis_url = broker.url if broker else settings.redis_url.get_secret_value() if settings.redis_url else ""
+        launcher = Launcher(settings, redis_url, _say, broker)
         stack.callback(launcher.stop)
         launcher.start()
         _say("Starting the gateway and the workers ...")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,10 +21,10 @@ from workers.leash import LEASH
 
 
 def test_the_broker_is_private_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with embedded(tmp_path / "run") as url:
-        assert url.startswith("unix://")
+    with embedded(tmp_path / "run") as broker:
+        assert broker.url.startswith("unix://")
         assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
-        with Redis.from_url(url) as redis:
+        with Redis.from_url(broker.url) as redis:
             assert redis.ping()
             assert redis.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"  # type: ignore[index]
     assert not (tmp_path / "run" / "valkey.sock").exists()
@@ -41,14 +42,30 @@ def test_a_server_that_a_killed_launcher_left_is_replaced(tmp_path: Path) -> Non
     # Then its server still runs, and the next start takes its place
     with Redis(unix_socket_path=str(tmp_path / "run" / "valkey.sock")) as stale:
         before = stale.info("server")["process_id"]  # type: ignore[index]
-    with embedded(tmp_path / "run") as url, Redis.from_url(url) as redis:
+    with embedded(tmp_path / "run") as broker, Redis.from_url(broker.url) as redis:
         assert redis.info("server")["process_id"] != before  # type: ignore[index]
     assert not Path(f"/proc/{before}").exists()
 
 
 def test_a_long_data_folder_gets_a_socket_elsewhere(tmp_path: Path) -> None:
-    with embedded(tmp_path / ("x" * 120)) as url:
-        assert len(url) < 108
+    with embedded(tmp_path / ("x" * 120)) as broker:
+        assert len(broker.url) < 108
+
+
+def test_a_broker_that_died_is_started_again_at_the_same_place(tmp_path: Path) -> None:
+    with embedded(tmp_path / "run") as broker:
+        assert not broker.revive()
+        with Redis.from_url(broker.url) as redis:
+            before = redis.info("server")["process_id"]  # type: ignore[index]
+        # When it is killed
+        os.kill(before, signal.SIGKILL)
+        # Then the next look brings another one
+        deadline = time.monotonic() + 10
+        while not broker.revive():
+            assert time.monotonic() < deadline
+        with Redis.from_url(broker.url) as redis:
+            assert redis.info("server")["process_id"] != before  # type: ignore[index]
+        assert not broker.revive()
 
 
 def test_one_launcher_a_data_folder(tmp_path: Path) -> None:
