@@ -129,7 +129,7 @@ class Engine:
     def _answer(self, cases: Sequence[_Case]) -> list[Prediction]:
         first = cases[0]
         adapted = self._adapt(first.perceived.question.release, first.release.knowledge, first.encoder)
-        heard = hear([self._said(case) for case in cases], first.encoder)
+        heard = hear([self._said(case) for case in cases], first.encoder, adapted.spelling)
         scored = score_all(adapted, heard, talk=self._builtins)
         return [self._told(case, one, adapted) for case, one in zip(cases, scored, strict=True)]
 
