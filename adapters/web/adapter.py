@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from starlette.routing import Mount, Router
 
-from adapters.web.api import Chats, build_api
+from adapters.web.api import build_api
+from adapters.web.chats import Chats
 from adapters.web.page import routes as page_routes
 from adapters.web.render import render
 from core.bell import Bell
@@ -26,7 +27,7 @@ class WebAdapter:
         self._store = store
         self._bell = bell
         self._chats = Chats(store, bell)
-        self.router = Router([Mount("/api", build_api(self._chats)), *page_routes()])
+        self.router = Router([Mount("/api", build_api(self._chats)), *page_routes(store)])
 
     @asynccontextmanager
     async def running(self, hear: Hear) -> AsyncIterator[None]:

@@ -1,45 +1,117 @@
 // The chat page: keeps one conversation in this browser, sends what is typed, shown or said, shows what comes live.
-import { events } from "/chat/stream.js";
+import { Lines } from "./lines.js";
+import { Outbox } from "./outbox.js";
+import { canRecord, extension, record } from "./recorder.js";
+import { events } from "./stream.js";
 
 const $ = (id) => document.getElementById(id);
 const API = "/api/v1/conversations";
 const KEEP = "polydesk-chat";
-const lines = $("lines");
-const shown = new Map();
-const pictures = new Map();
-let chat = JSON.parse(localStorage.getItem(KEEP) || "null");
+const DRAFT = "polydesk-chat-draft";
+const LARGEST = 20 * 1024 * 1024;
+const MOST = 10;
+const title = document.title;
+const files = new Map();
+let chat = kept(KEEP);
+let opening = null;
 let cursor = 0;
 let parts = [];
-let recorder = null;
+let recording = null;
 let following = null;
+let unseen = 0;
 
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-const newId = () => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
+function kept(name) {
+  try { return JSON.parse(localStorage.getItem(name)); } catch { return null; }
+}
+
+function keep(name, value) {
+  try { if (value) localStorage.setItem(name, JSON.stringify(value)); else localStorage.removeItem(name); } catch { /* private mode: then the page forgets */ }
+}
+
+const newId = () => `${Date.now().toString(36)}-${Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+const bearer = () => ({ Authorization: `Bearer ${chat.token}` });
 
 function trouble(text) {
   $("trouble").textContent = text;
   $("trouble").hidden = !text;
 }
 
-async function open() {
-  if (chat) return chat;
-  const answer = await fetch(API, { method: "POST" });
-  if (!answer.ok) throw new Error(answer.status === 429 ? "Too many new chats from here; wait a minute." : "The chat cannot be opened right now.");
-  chat = await answer.json();
-  localStorage.setItem(KEEP, JSON.stringify(chat));
-  follow();
-  return chat;
+// ---- the conversation
+function open() {
+  opening ||= (async () => {
+    const answer = await fetch(API, { method: "POST" });
+    if (!answer.ok) throw Object.assign(new Error("not opened"), { after: Number(answer.headers.get("Retry-After")) || 2 });
+    chat = await answer.json();
+    keep(KEEP, chat);
+    follow();
+  })().finally(() => { opening = null; });
+  return opening;
 }
 
 function forget() {
-  localStorage.removeItem(KEEP);
+  keep(KEEP, null);
   chat = null;
   cursor = 0;
   following?.abort();
-  shown.clear();
-  lines.replaceChildren();
-  $("busy").hidden = true;
+  following = null;
+  lines.clear();
+  files.clear();
+  busy(false);
   $("state").className = "dot";
+  $("with").textContent = $("with").dataset.bot;
+  $("hello").hidden = false;
+}
+
+const lines = new Lines($("lines"), {
+  file: async (sha) => {
+    if (!files.has(sha)) {
+      files.set(sha, fetch(`${API}/${chat.id}/files/${sha}`, { headers: bearer() }).then(async (answer) => {
+        if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+        return URL.createObjectURL(await answer.blob());
+      }));
+    }
+    return files.get(sha);
+  },
+  tap: (key, label) => outbox.add({ client: newId(), text: label, tap: key, parts: [] }),
+  look: (address) => { $("looked").src = address; $("look").showModal(); },
+});
+
+const outbox = new Outbox(deliver, (item, state, words) => {
+  $("hello").hidden = true;
+  const box = lines.pending(item, state, words);
+  if (state === "refused" && box) offerBack(box, item);
+});
+
+async function deliver(item) {
+  try {
+    if (!chat) await open();
+    const form = new FormData();
+    form.set("client_id", item.client);
+    form.set("text", item.text);
+    if (item.tap) form.set("tap", item.tap);
+    for (const part of item.parts) form.append(part.kind, part.blob, part.name);
+    const answer = await fetch(`${API}/${chat.id}/messages`, { method: "POST", body: form, headers: bearer() });
+    if (answer.ok) return true;
+    if (answer.status === 401) { forget(); return 0; }
+    if (answer.status === 413) return "Too large: at most 20 MB a file.";
+    if (answer.status >= 500 || answer.status === 429) return Number(answer.headers.get("Retry-After")) || 2;
+    return "This could not be sent.";
+  } catch (problem) {
+    return problem.after || 0.5;
+  }
+}
+
+// What the server will never take goes back to where it can be changed.
+function offerBack(box, item) {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Change it", className: "back" });
+  button.addEventListener("click", () => {
+    box.remove();
+    $("text").value = item.text;
+    for (const part of item.parts) add(part.kind, part.blob, part.name);
+    grow();
+    $("text").focus();
+  });
+  box.append(button);
 }
 
 async function follow() {
@@ -50,214 +122,66 @@ async function follow() {
     try {
       for await (const { event, data } of events(`${API}/${chat.id}/stream?after=${cursor}`, chat.token, mine.signal)) {
         $("state").className = "dot live";
+        $("lines").setAttribute("aria-busy", "false");
         pause = 500;
-        if (event === "line") show(JSON.parse(data));
-        if (event === "busy") busy();
+        if (event === "line") heard(JSON.parse(data));
+        if (event === "busy") busy(true);
       }
     } catch (problem) {
       if (mine.signal.aborted) return;
       if (problem.status === 401) return forget();
     }
+    if (following !== mine) return;
     $("state").className = "dot";
-    await sleep(pause);
-    pause = Math.min(pause * 2, 10000);
+    await new Promise((done) => { setTimeout(done, pause); window.addEventListener("online", done, { once: true }); });
+    pause = Math.min(pause * 2, 8000);
   }
 }
 
-let busyUntil = 0;
-function busy() {
-  $("busy").hidden = false;
-  clearTimeout(busyUntil);
-  busyUntil = setTimeout(() => ($("busy").hidden = true), 6000);
+function heard(row) {
+  const { line } = row;
+  cursor = Math.max(cursor, row.cursor);
+  $("hello").hidden = true;
+  if (line.client_id) outbox.arrived(line.client_id);
+  const fresh = !lines.shown.has(row.id);
+  lines.show(row);
+  if (line.from === "customer") return;
+  busy(false);
+  if (line.from === "agent") $("with").textContent = line.name || $("with").dataset.person;
+  if (line.from === "bot") $("with").textContent = $("with").dataset.bot;
+  if (fresh && document.visibilityState === "hidden") document.title = `(${++unseen}) ${title}`;
+}
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") return;
+  unseen = 0;
+  document.title = title;
+  outbox.nudge();
+});
+
+let busyTimer = 0;
+function busy(on) {
+  const stay = lines.nearEnd();
+  $("busy").hidden = !on;
+  clearTimeout(busyTimer);
+  if (on) busyTimer = setTimeout(() => busy(false), 6000);
+  if (on && stay) lines.down();
 }
 
-async function picture(sha) {
-  if (!pictures.has(sha)) {
-    const answer = await fetch(`${API}/${chat.id}/files/${sha}`, { headers: { Authorization: `Bearer ${chat.token}` } });
-    if (!answer.ok) return "";
-    pictures.set(sha, URL.createObjectURL(await answer.blob()));
-  }
-  return pictures.get(sha);
-}
-
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
-}
-
-function show({ id, cursor: at, line }) {
-  cursor = Math.max(cursor, at);
-  const own = line.client_id && lines.querySelector(`[data-client="${CSS.escape(line.client_id)}"]`);
-  const box = element("div", `line ${line.from}`);
-  box.dataset.id = id;
-  if (line.client_id) box.dataset.client = line.client_id;
-  if (line.from === "agent" && line.name) box.append(element("span", "who", line.name));
-  for (const sha of line.pictures || []) {
-    const image = element("img");
-    image.alt = "photo";
-    picture(sha).then((url) => { image.src = url; }).then(() => image.decode?.()).then(down, () => {});
-    box.append(image);
-  }
-  for (const sha of line.voices || []) {
-    const audio = element("audio");
-    audio.controls = true;
-    picture(sha).then((url) => { audio.src = url; });
-    box.append(audio);
-  }
-  if (line.text) {
-    const bubble = element("div", "bubble");
-    if (line.html) {
-      bubble.innerHTML = line.html; // rendered and escaped by the server
-      for (const link of bubble.querySelectorAll("a")) { link.target = "_blank"; link.rel = "noopener noreferrer"; }
-    } else {
-      bubble.textContent = line.text;
-    }
-    box.append(bubble);
-  }
-  if (line.choices?.length) box.append(choices(line.choices));
-  const before = shown.get(id) || own;
-  if (before) before.replaceWith(box); else lines.append(box);
-  shown.set(id, box);
-  if (line.from !== "customer") $("busy").hidden = true;
-  down();
-}
-
-function choices(list) {
-  const row = element("div", "choices");
-  for (const { key, label } of list) {
-    const button = element("button", "", label);
-    button.type = "button";
-    button.addEventListener("click", async () => {
-      for (const other of row.children) other.disabled = true;
-      button.classList.add("tapped");
-      const form = new FormData();
-      form.set("tap", key);
-      form.set("text", label);
-      if (!(await deliver(form, newId()))) for (const other of row.children) other.disabled = false;
-    });
-    row.append(button);
-  }
-  return row;
-}
-
-function down() {
-  lines.scrollTop = lines.scrollHeight;
-}
-
-async function deliver(form, client) {
-  form.set("client_id", client);
-  for (let attempt = 0; attempt < 4; attempt++) {
-    try {
-      await open();
-      const answer = await fetch(`${API}/${chat.id}/messages`, {
-        method: "POST", body: form, headers: { Authorization: `Bearer ${chat.token}` },
-      });
-      if (answer.ok) { trouble(""); return true; }
-      if (answer.status === 401) { forget(); continue; }
-      if (answer.status === 413) { trouble("That is too large: at most 20 MB a file."); return false; }
-      if (answer.status === 429) { trouble("That was a lot at once. Wait a minute, then send it again."); return false; }
-      if (answer.status < 500) { trouble("That could not be sent."); return false; }
-    } catch (problem) {
-      if (attempt === 3) trouble(problem.message);
-    }
-    await sleep(700 * 2 ** attempt); // the same client_id again: what arrived twice counts once
-  }
-  trouble("No connection. Your message was not sent; try again.");
-  return false;
-}
-
+// ---- writing
 $("form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (recorder) return recorder.stop();
+  if (recording) await finish();
   const text = $("text").value.trim();
-  if (!text && !parts.length) return;
-  const form = new FormData();
-  form.set("text", text);
-  for (const part of parts) form.append(part.kind, part.blob, part.name);
-  const client = newId();
-  const box = element("div", "line customer waiting");
-  box.dataset.client = client;
-  for (const part of parts) {
-    const media = element(part.kind === "photo" ? "img" : "audio");
-    media.src = part.url;
-    if (part.kind === "voice") media.controls = true;
-    box.append(media);
-  }
-  if (text) box.append(element("div", "bubble", text));
-  lines.append(box);
-  down();
-  const sending = parts;
+  if (!text && !parts.length) return $("text").focus();
+  trouble("");
+  const item = { client: newId(), text, parts: parts.map(({ kind, blob, name }) => ({ kind, blob, name })) };
   parts = [];
-  drawParts();
   $("text").value = "";
-  grow();
-  if (!(await deliver(form, client))) {
-    box.remove();
-    $("text").value = text;
-    parts = sending;
-    drawParts();
-  }
-});
-
-function add(kind, blob, name) {
-  parts.push({ kind, blob, name, url: URL.createObjectURL(blob) });
+  keep(DRAFT, null);
   drawParts();
-}
-
-function drawParts() {
-  $("parts").replaceChildren(...parts.map((part) => {
-    const box = element("div", "part");
-    const media = element(part.kind === "photo" ? "img" : "audio");
-    media.src = part.url;
-    if (part.kind === "photo") media.alt = part.name; else media.controls = true;
-    const off = element("button", "", "×");
-    off.type = "button";
-    off.title = "Remove";
-    off.addEventListener("click", () => { parts = parts.filter((other) => other !== part); drawParts(); });
-    box.append(media, off);
-    return box;
-  }));
-}
-
-$("photo").addEventListener("change", (event) => {
-  for (const file of event.target.files) add("photo", file, file.name);
-  event.target.value = "";
-});
-document.addEventListener("paste", (event) => {
-  for (const item of event.clipboardData?.items || []) {
-    if (item.kind === "file" && item.type.startsWith("image/")) add("photo", item.getAsFile(), "pasted.png");
-  }
-});
-document.addEventListener("dragover", (event) => event.preventDefault());
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  for (const file of event.dataTransfer?.files || []) if (file.type.startsWith("image/")) add("photo", file, file.name);
-});
-
-$("voice").addEventListener("click", async () => {
-  if (recorder) return recorder.stop();
-  try {
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-    const pieces = [];
-    recorder = new MediaRecorder(stream);
-    recorder.addEventListener("dataavailable", (event) => pieces.push(event.data));
-    recorder.addEventListener("stop", () => {
-      stream.getTracks().forEach((track) => track.stop());
-      const type = recorder.mimeType;
-      recorder = null;
-      $("voice").classList.remove("recording");
-      $("voice-says").textContent = "Record a voice note";
-      parts = parts.filter((part) => part.kind !== "voice");
-      add("voice", new Blob(pieces, { type }), "voice.webm");
-    });
-    recorder.start();
-    $("voice").classList.add("recording");
-    $("voice-says").textContent = "Stop recording";
-  } catch {
-    trouble("The microphone cannot be used: allow it in the browser (it needs https, or this very machine).");
-  }
+  grow();
+  $("text").focus();
+  outbox.add(item);
 });
 
 function grow() {
@@ -265,12 +189,95 @@ function grow() {
   box.style.height = "auto";
   box.style.height = `${box.scrollHeight + 2}px`;
 }
-$("text").addEventListener("input", grow);
+$("text").addEventListener("input", () => { grow(); keep(DRAFT, $("text").value); });
 $("text").addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing && matchMedia("(pointer: fine)").matches) {
     event.preventDefault();
     $("form").requestSubmit();
   }
 });
-$("fresh").addEventListener("click", forget);
-if (chat) follow();
+$("human").addEventListener("click", () => outbox.add({ client: newId(), text: "/human", parts: [] }));
+$("fresh").addEventListener("click", () => (chat ? $("sure").showModal() : $("text").focus()));
+$("sure").addEventListener("close", () => { if ($("sure").returnValue === "yes") { forget(); $("text").focus(); } $("sure").returnValue = ""; });
+$("look").addEventListener("click", () => $("look").close());
+
+// ---- photos
+function add(kind, blob, name) {
+  if (blob.size > LARGEST) return trouble(`${name} is too large: at most 20 MB a file.`);
+  if (kind === "voice") parts = parts.filter((part) => part.kind !== "voice");
+  if (parts.length >= MOST) return trouble(`At most ${MOST} photos at once.`);
+  parts.push({ kind, blob, name, url: URL.createObjectURL(blob) });
+  drawParts();
+}
+
+function addFiles(list) {
+  trouble("");
+  for (const file of list) {
+    if (file.type.startsWith("image/")) add("photo", file, file.name || "photo.png");
+    else if (/^(audio|video)\//.test(file.type)) add("voice", file, file.name);
+    else trouble(`${file.name} is neither a photo nor a voice note.`);
+  }
+}
+
+function drawParts() {
+  $("parts").replaceChildren(...parts.map((part) => {
+    const box = document.createElement("div");
+    box.className = `part ${part.kind}`;
+    const shown = document.createElement(part.kind === "photo" ? "img" : "voice-note");
+    shown.setAttribute("src", part.url);
+    if (part.kind === "photo") shown.alt = part.name;
+    const off = Object.assign(document.createElement("button"), { type: "button", textContent: "×", title: "Remove", ariaLabel: `Remove ${part.name}` });
+    off.addEventListener("click", () => { parts = parts.filter((other) => other !== part); URL.revokeObjectURL(part.url); drawParts(); });
+    box.append(shown, off);
+    return box;
+  }));
+}
+
+$("photo").addEventListener("change", ({ target }) => { addFiles(target.files); target.value = ""; });
+document.addEventListener("paste", (event) => {
+  const list = [...(event.clipboardData?.files || [])];
+  if (list.length) { event.preventDefault(); addFiles(list); }
+});
+let over = 0;
+document.addEventListener("dragenter", (event) => { if (event.dataTransfer?.types.includes("Files")) { over += 1; document.body.classList.add("over"); } });
+document.addEventListener("dragleave", () => { over = Math.max(0, over - 1); document.body.classList.toggle("over", over > 0); });
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  over = 0;
+  document.body.classList.remove("over");
+  addFiles(event.dataTransfer?.files || []);
+});
+
+// ---- voice notes
+if (!canRecord()) $("voice").hidden = true;
+$("voice").addEventListener("click", async () => {
+  trouble("");
+  try {
+    recording = await record({
+      tick: (seconds) => { $("seconds").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`; },
+      level: (loudness) => $("level").style.setProperty("--level", loudness),
+    });
+  } catch {
+    return trouble("The microphone cannot be used: allow it in the browser (it needs https, or this very machine).");
+  }
+  document.body.classList.add("recording");
+  $("stop").focus();
+  const mine = recording;
+  const blob = await mine.done;
+  if (recording === mine) recording = null;
+  document.body.classList.remove("recording");
+  if (blob) add("voice", blob, `voice-note.${extension(blob.type)}`);
+});
+async function finish() {
+  const mine = recording;
+  mine.stop();
+  await mine.done;
+  await Promise.resolve(); // until the part is drawn
+}
+$("stop").addEventListener("click", () => { recording?.stop(); $("text").focus(); });
+$("discard").addEventListener("click", () => { recording?.discard(); $("text").focus(); });
+
+$("text").value = kept(DRAFT) || "";
+grow();
+if (chat) { $("hello").hidden = true; follow(); }
