@@ -1,59 +1,65 @@
-"""The console's routes, joined: log-in, desk, knowledge."""
+"""The console's routes, joined and guarded."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
-from bot.console import desk, knowledge
+from bot.console import desk, knowledge, live, people, uploads
 from bot.console.front import Front, NotLoggedIn
+from bot.console.guard import Guard
 from bot.doors import Doors
 from bot.wiring import House
-from core.errors import BadInput, NotAllowed, Retry
-
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+from core.errors import BadInput, Broken, KnowledgeError, NotAllowed, Retry
+from core.store.trouble import Conflict
 
 
 def mount_console(app: FastAPI, home: House, doors: Doors) -> None:
     """Serve the console under /console."""
     front = Front(home, doors)
-    router = APIRouter(prefix="/console", include_in_schema=False)
-    router.include_router(front.router())
-    router.include_router(desk.router(front))
-    router.include_router(knowledge.router(front))
-    app.include_router(router)
-    app.mount("/console/static", StaticFiles(directory=str(files("bot.console").joinpath("static"))), name="static")
+    console = FastAPI(title="Polydesk console", docs_url=None, redoc_url=None, openapi_url=None)
+    console.include_router(front.router())
+    for part in (desk, knowledge, live, people, uploads):
+        console.include_router(part.router(front))
+    folder = str(files("bot.console").joinpath("static"))
+    console.mount("/static", StaticFiles(directory=folder), name="static")
+    _name_troubles(console, front)
+    app.mount("/console", Guard(console, front))
 
-    @app.middleware("http")
-    async def _guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        if request.url.path.startswith("/console"):
-            response.headers["Content-Security-Policy"] = _POLICY
-            response.headers["X-Content-Type-Options"] = "nosniff"
-            response.headers["Referrer-Policy"] = "same-origin"
-            response.headers.setdefault("Cache-Control", "no-store")
-        return response
 
-    @app.exception_handler(NotLoggedIn)
+def _name_troubles(console: FastAPI, front: Front) -> None:
+    """Every error as words on a page."""
+
+    @console.exception_handler(NotLoggedIn)
     async def _log_in(request: Request, _: NotLoggedIn) -> Response:
-        target = f"/console/login?next={request.url.path}"
-        if "hx-request" in request.headers:
-            return Response(status_code=204, headers={"HX-Redirect": target})
-        return RedirectResponse(target, 303)
+        return front.to_login(request)
 
-    @app.exception_handler(BadInput)
+    @console.exception_handler(BadInput)
     async def _wrong(request: Request, problem: BadInput) -> Response:
-        return front.trouble(request, str(problem), 409 if isinstance(problem, NotAllowed) else 400)
+        lines = list(problem.problems) if isinstance(problem, KnowledgeError) else [str(problem)]
+        return front.trouble(request, lines, 409 if isinstance(problem, NotAllowed) else 400)
 
-    @app.exception_handler(Retry)
+    @console.exception_handler(Retry)
     async def _later(request: Request, problem: Retry) -> Response:
-        if request.url.path.startswith("/console"):
-            return front.trouble(request, f"{problem}; try again", 503)
-        return JSONResponse({"detail": "try again"}, 503, headers={"Retry-After": "2"})
+        conflict = isinstance(problem, Conflict)
+        words = "somebody else changed this at the same moment" if conflict else str(problem)
+        return front.trouble(request, f"{words}; try again", 409 if conflict else 503)
+
+    @console.exception_handler(Broken)
+    async def _broken(request: Request, problem: Broken) -> Response:
+        return front.trouble(request, str(problem), 503)
+
+    @console.exception_handler(HTTPException)
+    async def _refused(request: Request, problem: HTTPException) -> Response:
+        words = {404: "there is no such page", 405: "this address takes no such request"}
+        return front.trouble(request, words.get(problem.status_code, str(problem.detail)), problem.status_code)
+
+    @console.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, problem: RequestValidationError) -> Response:
+        lines = [f"{'.'.join(map(str, error['loc'][1:]))}: {error['msg']}" for error in problem.errors()]
+        return front.trouble(request, lines, 422)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.console.sessions import Sessions, Visitor
+from bot.console.words import FILTERS
 from bot.doors import Doors
 from bot.settings import secret_of
 from bot.wiring import House
+
+_OURS = re.compile(r"/console(/[\w/.-]*)?", re.ASCII)
 
 
 class NotLoggedIn(Exception):
@@ -34,35 +40,30 @@ class Front:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._pages.filters.update(FILTERS)
 
     def page(self, name: str, visitor: Visitor | None, /, status: int = 200, **values: Any) -> HTMLResponse:
         """A page, or a part of one."""
-        text = self._pages.get_template(name).render(visitor=visitor, settings=self.home.settings, **values)
-        return HTMLResponse(text, status)
+        return HTMLResponse(self._pages.get_template(name).render(visitor=visitor, **values), status)
 
-    def part(self, name: str, **values: Any) -> str:
-        """A part of a page as text."""
-        return self._pages.get_template(name).render(**values)
-
-    def trouble(self, request: Request, text: str, status: int) -> Response:
-        """What went wrong, as a whole page or as a part for the page that asked."""
-        if "hx-request" in request.headers:
-            return HTMLResponse(
-                self.part("trouble_part.html", text=text), status, {"HX-Retarget": "#trouble", "HX-Reswap": "innerHTML"}
-            )
-        return self.page("trouble.html", None, status, text=text)
+    def trouble(self, request: Request, lines: str | Sequence[str], status: int, **values: Any) -> Response:
+        """What went wrong, as a whole page, or as a part for the page that asked (which keeps what was typed)."""
+        lines = [lines] if isinstance(lines, str) else list(lines)
+        visitor = getattr(request.state, "visitor", None)
+        asked_by_page = "hx-request" in request.headers
+        name = "trouble_part.html" if asked_by_page else "trouble.html"
+        return self.page(name, visitor, status, lines=lines, status_code=status, **values)
 
     async def visitor(self, request: Request) -> Visitor:
-        """A dependency: whoever is logged in; what changes something must carry the token of our own pages.
+        """A dependency: whoever is logged in. That a change comes from our own page, the guard has seen to.
 
         Raises:
-            NotLoggedIn: nobody is. HTTPException: 403 without the token.
+            NotLoggedIn: nobody is.
         """
         visitor = await self.sessions.visitor(request)
         if visitor is None:
             raise NotLoggedIn
-        if request.method not in ("GET", "HEAD"):
-            self.sessions.check(visitor, request.headers.get("x-csrf", ""))
+        request.state.visitor = visitor
         return visitor
 
     async def admin(self, request: Request) -> Visitor:
@@ -71,6 +72,13 @@ class Front:
         if not visitor.admin:
             raise HTTPException(403, "only admins may do this")
         return visitor
+
+    def to_login(self, request: Request) -> Response:
+        """To the log-in, and back again."""
+        target = f"/console/login?{urlencode({'next': request.url.path})}"
+        if "hx-request" in request.headers:
+            return Response(status_code=204, headers={"HX-Redirect": target})
+        return RedirectResponse(target, 303)
 
     def router(self) -> APIRouter:
         """Log-in, log-out and the way in."""
@@ -82,19 +90,25 @@ class Front:
 
         @router.get("/login")
         async def form(next: str = "/console/") -> Response:
-            return self.page("login.html", None, next=_own(next), wrong=False)
+            return self.page("login.html", None, next=own(next), wrong="", name="")
 
         @router.post("/login")
         async def log_in(
             request: Request,
             name: Annotated[str, Form(max_length=200)],
             password: Annotated[str, Form(max_length=1000)],
-            next: Annotated[str, Form(max_length=500)] = "/console/",
+            next: Annotated[str, Form(max_length=2000)] = "/console/",
         ) -> Response:
-            value = await self.sessions.log_in(request, name, password)
+            if not await self.sessions.may_try(request, name):
+                words = "Too many tries. Wait a minute, then try again."
+                refused = self.page("login.html", None, 429, next=own(next), wrong=words, name=name)
+                refused.headers["Retry-After"] = "60"
+                return refused
+            value = await self.sessions.log_in(name, password)
             if value is None:
-                return self.page("login.html", None, 401, next=_own(next), wrong=True)
-            response = RedirectResponse(_own(next), 303)
+                words = "Name or password is wrong."
+                return self.page("login.html", None, 401, next=own(next), wrong=words, name=name)
+            response = RedirectResponse(own(next), 303)
             self.sessions.keep(response, value)
             return response
 
@@ -107,6 +121,6 @@ class Front:
         return router
 
 
-def _own(target: str) -> str:
+def own(target: str) -> str:
     """Only our own pages may follow a log-in."""
-    return target if target.startswith("/console") and "\\" not in target else "/console/"
+    return target if _OURS.fullmatch(target) and "//" not in target and ".." not in target else "/console/"

@@ -7,11 +7,11 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from fastapi import HTTPException, Request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from bot.users import hashed, matches
@@ -20,7 +20,10 @@ from core.values import Author, Role
 
 COOKIE = "polydesk"
 LIFE = 14 * 24 * 3600  # seconds
-TRIES = RateLimitItemPerMinute(10)  # an address, and a name
+TRIES = RateLimitItemPerMinute(10)  # an address
+TRIES_FOR_NAME = RateLimitItemPerMinute(
+    30
+)  # from anywhere; more than an address has, so that one cannot lock others out
 _NOBODY = "nobody-has-this-password"
 
 
@@ -34,8 +37,8 @@ class Visitor:
 
     @property
     def author(self) -> Author:
-        """As they appear in transcripts."""
-        return Author(self.name, self.name, Role.AGENT)
+        """As customers and colleagues read them; a log-in name is usually typed without its capital."""
+        return Author(self.name, self.name[:1].upper() + self.name[1:], Role.AGENT)
 
     @property
     def admin(self) -> bool:
@@ -54,15 +57,15 @@ class Sessions:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._decoy = hashed(_NOBODY)
 
-    async def log_in(self, request: Request, name: str, password: str) -> str | None:
-        """The cookie's value, or None; takes as long for a name that nobody has.
-
-        Raises:
-            HTTPException: 429 after too many tries.
-        """
+    async def may_try(self, request: Request, name: str) -> bool:
+        """Count a try; False when there were too many."""
         address = request.client.host if request.client else "unknown"
-        if not (await self._limiter.hit(TRIES, "address", address) and await self._limiter.hit(TRIES, "name", name)):
-            raise HTTPException(429, "too many tries; wait a minute", headers={"Retry-After": "60"})
+        return await self._limiter.hit(TRIES, "address", address) and await self._limiter.hit(
+            TRIES_FOR_NAME, "name", name
+        )
+
+    async def log_in(self, name: str, password: str) -> str | None:
+        """The cookie's value, or None; takes as long for a name that nobody has."""
         user = await self._store.read(lambda tx: tx.users.get(name))
         known = user.password if user and not user.disabled else self._decoy
         right = await asyncio.to_thread(matches, password, known)
@@ -90,15 +93,11 @@ class Sessions:
         user = await self._store.read(lambda tx: tx.users.get(str(said["name"])))
         if user is None or user.disabled or said["mark"] != _mark(user.password):
             return None
-        return Visitor(user.name, user.role, self._csrf(value))
+        return Visitor(user.name, user.role, self._csrf(user.name, said["mark"]))
 
-    def check(self, visitor: Visitor, token: str) -> None:
-        """403 unless the request comes from one of our own pages."""
-        if not hmac.compare_digest(visitor.csrf, token):
-            raise HTTPException(403, "this page is too old; reload it and try again")
-
-    def _csrf(self, cookie: str) -> str:
-        return hmac.new(self._secret, b"csrf:" + cookie.encode(), hashlib.sha256).hexdigest()
+    def _csrf(self, name: str, mark: str) -> str:
+        """The same for all of a person's log-ins, so that a page outlives the session it was opened in."""
+        return hmac.new(self._secret, f"csrf:{mark}:{name}".encode(), hashlib.sha256).hexdigest()
 
 
 def _mark(password_hash: str) -> str:

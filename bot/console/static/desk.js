@@ -1,75 +1,182 @@
-// The desk, live: refreshes what changed, counts in the tab, rings for a new waiting customer.
-const title = document.title;
-const open = document.querySelector(".desk").dataset.open;
-const composer = document.getElementById("composer");
-const transcript = document.getElementById("transcript");
-let waiting = null;
+// The desk: brings list and transcript up to date, keeps what an agent is typing.
+import { tell } from "./console.js";
+import { parsed, remember, sync } from "./keyed.js";
+import { trouble } from "./trouble.js";
+import { thumb } from "./uploads.js";
 
-const refresh = (id) => {
-  const part = document.getElementById(id);
-  if (part) htmx.trigger(part, "refresh");
-};
-const down = () => { if (transcript) transcript.scrollTop = transcript.scrollHeight; };
+const PARTS = ["head", "transcript", "side"];
+const $ = (id) => document.getElementById(id);
+const open = () => $("talk").dataset.id || "";
+const draft = (id) => `polydesk-draft-${document.body.dataset.user}-${id}`;
 
-function ring() {
+async function page(address) {
+  const answer = await fetch(address, { headers: { "HX-Request": "true" }, redirect: "error" });
+  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+  return parsed(await answer.text());
+}
+
+function drawn(nodes) {
+  for (const node of nodes) { htmx.process(node); tell(node.parentElement); }
+}
+
+// ---- what changed, at most one look at a time
+let looking = false;
+let again = false;
+async function look(list, talk) {
+  if (looking) { again = true; return; }
+  looking = true;
   try {
-    const audio = new AudioContext();
-    const tone = audio.createOscillator();
-    const loudness = audio.createGain();
-    tone.frequency.value = 660;
-    loudness.gain.setValueAtTime(0.15, audio.currentTime);
-    loudness.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.7);
-    tone.connect(loudness).connect(audio.destination);
-    tone.start();
-    tone.stop(audio.currentTime + 0.7);
-  } catch { /* a browser without sound still shows the count */ }
-  if (window.Notification?.permission === "granted") {
-    new Notification("A customer is waiting", { body: "Open the desk to answer.", tag: "polydesk" });
+    if (list) await lookAtList();
+    if (talk) await lookAtTalk();
+  } catch { /* the next ring looks again */ }
+  looking = false;
+  if (again) { again = false; await look(true, true); }
+}
+
+async function lookAtList() {
+  const query = new URLSearchParams({ open: open(), q: $("q").value });
+  const fresh = await page(`/console/desk/list?${query}`);
+  drawn(sync($("tickets"), fresh));
+  mark();
+}
+
+async function lookAtTalk() {
+  const id = open();
+  if (!id) return;
+  const fresh = await page(`/console/desk/${id}/parts`);
+  if (id !== open()) return; // somebody went on meanwhile
+  const transcript = $("transcript");
+  const below = atEnd;
+  for (const part of PARTS) drawn(sync($(part), fresh.querySelector(`#${part}`)));
+  if (below) down(); else if (transcript.scrollHeight > transcript.clientHeight) transcript.classList.add("more");
+}
+
+let atEnd = true; // until somebody scrolls up; photos that arrive late push the end away
+function nearEnd() {
+  const box = $("transcript");
+  return !box || box.scrollHeight - box.scrollTop - box.clientHeight < 120;
+}
+
+function down() {
+  const box = $("transcript");
+  if (!box) return;
+  atEnd = true;
+  box.scrollTop = box.scrollHeight;
+  box.classList.remove("more");
+}
+
+function mark() {
+  for (const ticket of $("tickets").querySelectorAll(".ticket")) {
+    if (ticket.dataset.id === open()) ticket.setAttribute("aria-current", "true"); else ticket.removeAttribute("aria-current");
   }
 }
 
-function count(now, newest) {
-  document.title = now ? `(${now}) ${title}` : title;
-  const badge = document.getElementById("count");
-  badge.textContent = now;
-  badge.hidden = !now;
-  document.body.dataset.waiting = now;
-  if (waiting !== null && newest > waiting) ring();
-  waiting = Math.max(waiting ?? 0, newest);
+document.addEventListener("live", ({ detail }) => {
+  look(true, detail.topics.length === 0 || detail.topics.includes(open()));
+});
+
+// ---- the open conversation
+function begin() {
+  for (const part of PARTS) if ($(part)) remember($(part));
+  $("desk").classList.toggle("chosen", Boolean(open()));
+  const composer = $("composer");
+  if (composer) composer.elements.text.value = sessionStorage.getItem(draft(open())) || "";
+  grow();
+  down();
+  mark();
+  $("transcript")?.addEventListener("load", () => { if (atEnd) down(); }, true);
+  $("transcript")?.addEventListener("scroll", () => {
+    atEnd = nearEnd();
+    if (atEnd) $("transcript").classList.remove("more");
+  });
 }
 
-const stream = new EventSource("/console/desk/stream");
-stream.addEventListener("changed", (event) => {
-  const { ids, waiting: now, newest } = JSON.parse(event.data);
-  count(now, newest);
-  refresh("list");
-  if (open && (ids.includes(open) || ids.length === 0)) { refresh("head"); refresh("transcript"); }
+function grow() {
+  const box = $("composer")?.elements.text;
+  if (!box) return;
+  box.style.height = "auto";
+  box.style.height = `${Math.min(box.scrollHeight + 2, 260)}px`;
+}
+
+function forgetChoice() {
+  const composer = $("composer");
+  for (const name of ["entry", "turn"]) composer.elements[name].value = "";
+  $("chosen").hidden = true;
+}
+
+document.body.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === "talk") begin(); });
+document.body.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.elt.id === "composer" && detail.elt.elements.mode.value === "note") {
+    detail.path = `/console/desk/${detail.elt.dataset.id}/note`;
+  }
+});
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (!detail.successful || detail.requestConfig.verb !== "post") return;
+  if (detail.elt.id === "composer") {
+    const composer = detail.elt;
+    sessionStorage.removeItem(draft(composer.dataset.id));
+    composer.elements.text.value = "";
+    if (composer.elements.mode.value === "say") {
+      composer.querySelector("[data-thumbs]").replaceChildren();
+      forgetChoice();
+    }
+    grow();
+  }
+  look(true, true).then(down);
+});
+document.body.addEventListener("input", ({ target }) => {
+  if (target.name === "text" && target.form?.id === "composer") {
+    sessionStorage.setItem(draft(open()), target.value);
+    if (!target.value.trim()) forgetChoice();
+    grow();
+  }
+});
+document.body.addEventListener("change", ({ target }) => {
+  if (target.name !== "mode") return;
+  const note = target.value === "note";
+  const box = target.form.elements.text;
+  box.placeholder = note ? "A note that only colleagues see" : "Write to the customer";
+  box.setAttribute("aria-label", note ? "Internal note" : "Answer");
+  target.form.querySelector(".send span").textContent = note ? "Save note" : "Send";
+  box.focus();
+});
+document.body.addEventListener("click", ({ target }) => {
+  if (target.closest("#aside")) return $("talk").classList.toggle("sided");
+  if (!target.closest("#side")) $("talk").classList.remove("sided");
+  const use = target.closest("[data-use]");
+  const composer = $("composer");
+  if (!use || !composer) return;
+  composer.elements.mode.value = "say";
+  const box = composer.elements.text;
+  const before = box.value.trim();
+  box.value = before && before !== use.dataset.use ? `${before}\n\n${use.dataset.use}` : use.dataset.use;
+  composer.elements.entry.value = use.dataset.entry;
+  composer.elements.turn.value = use.dataset.turn;
+  $("chosen").textContent = `Answer of ${use.dataset.entry}`;
+  $("chosen").hidden = !use.dataset.entry;
+  const zone = composer.querySelector("[data-upload]");
+  for (const sha of (use.dataset.media || "").split(" ").filter(Boolean)) thumb(zone, { sha });
+  sessionStorage.setItem(draft(open()), box.value);
+  $("talk").classList.remove("sided");
+  grow();
+  box.focus();
+});
+document.body.addEventListener("keydown", (event) => {
+  const form = event.target.form;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form?.id === "composer") {
+    event.preventDefault();
+    if (getComputedStyle(form.querySelector(".writing")).display !== "none") form.requestSubmit();
+  }
+});
+document.body.addEventListener("htmx:responseError", ({ detail }) => {
+  if (detail.xhr.status === 409) look(true, true); // a colleague was faster: show who
 });
 
-document.body.addEventListener("htmx:afterSwap", (event) => { if (event.target === transcript) down(); });
-document.body.addEventListener("htmx:afterRequest", (event) => {
-  if (event.target === composer && event.detail.successful) {
-    composer.reset();
-    for (const name of ["entry", "turn"]) composer.elements[name].value = "";
-    document.getElementById("chosen").textContent = "";
-  }
-  if (event.detail.successful) document.getElementById("trouble").replaceChildren();
+let searching = 0;
+$("q").addEventListener("input", () => {
+  clearTimeout(searching);
+  searching = setTimeout(() => lookAtList().catch(() => trouble("The search did not reach the server.")), 200);
 });
-document.body.addEventListener("click", (event) => {
-  if (window.Notification?.permission === "default") Notification.requestPermission();
-  if (event.target.closest("[data-dismiss]")) document.getElementById("trouble").replaceChildren();
-  const use = event.target.closest("[data-use]");
-  if (use && composer) {
-    composer.elements.text.value = use.dataset.use;
-    composer.elements.entry.value = use.dataset.entry;
-    composer.elements.turn.value = use.dataset.turn;
-    composer.elements.text.focus();
-  }
-});
-composer?.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) composer.requestSubmit(composer.querySelector(".main"));
-});
-composer?.elements.photo.addEventListener("change", (event) => {
-  document.getElementById("chosen").textContent = [...event.target.files].map((file) => file.name).join(", ");
-});
-down();
+
+remember($("tickets"));
+begin();

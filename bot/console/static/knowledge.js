@@ -1,30 +1,120 @@
-// The knowledge page: drag and drop, previews of chosen photos, closing of messages.
-for (const box of document.querySelectorAll(".drop")) {
-  const input = box.querySelector("input[type=file]");
-  const draw = () => {
-    box.querySelector(".fresh").replaceChildren(...[...input.files].map((file) => {
-      const image = document.createElement("img");
-      image.src = URL.createObjectURL(file);
-      image.alt = file.name;
-      return image;
-    }));
-  };
-  input.addEventListener("change", draw);
-  box.addEventListener("dragover", (event) => { event.preventDefault(); box.classList.add("over"); });
-  box.addEventListener("dragleave", () => box.classList.remove("over"));
-  box.addEventListener("drop", (event) => {
-    event.preventDefault();
-    box.classList.remove("over");
-    const chosen = new DataTransfer();
-    if (input.multiple) for (const file of input.files) chosen.items.add(file);
-    for (const file of event.dataTransfer.files) if (file.type.startsWith("image/")) chosen.items.add(file);
-    input.files = chosen.files;
-    draw();
-  });
-}
-document.body.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.successful) document.getElementById("trouble").replaceChildren();
+// The knowledge pages: a form that loses nothing, ids, languages, the microphone of the "try it" box.
+import "./console.js";
+import { trouble } from "./trouble.js";
+import { add } from "./uploads.js";
+import { canRecord, record } from "/chat/recorder.js";
+
+const form = document.getElementById("entry");
+let dirty = false;
+
+// ---- the list beside the form looks again when anybody changed the draft
+document.addEventListener("live", ({ detail }) => {
+  if (detail.topics.includes("default")) htmx.trigger(document.body, "draft");
 });
-document.body.addEventListener("click", (event) => {
-  if (event.target.closest("[data-dismiss]")) document.getElementById("trouble").replaceChildren();
+const list = document.querySelector(".entries");
+const open = list?.querySelector("[aria-current]");
+if (open) list.scrollTop = open.offsetTop - list.offsetTop - list.clientHeight / 2;
+
+// ---- the form
+function grow(box) {
+  box.style.height = "auto";
+  box.style.height = `${Math.min(box.scrollHeight + 2, 420)}px`;
+}
+for (const box of document.querySelectorAll("[data-grow]")) grow(box);
+
+const slug = (text) => text.toLowerCase().normalize("NFKD").replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 40).replace(/-+$/, "");
+
+document.addEventListener("input", ({ target }) => {
+  if (target.matches?.("[data-grow]")) grow(target);
+  if (!form?.contains(target)) return;
+  dirty = true;
+  const id = form.elements.id;
+  if (target.name === "id") target.dataset.own = "yes";
+  if (target.name === "question" && id.type !== "hidden" && !id.dataset.own) id.value = slug(target.value);
+});
+document.addEventListener("change", ({ target }) => { if (form?.contains(target) && target.type === "checkbox") dirty = true; });
+form?.addEventListener("files", ({ target }) => {
+  dirty = true;
+  if (target.dataset.name === "media") htmx.trigger(form.querySelector(".answer textarea"), "input");
+});
+window.addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault(); });
+
+document.body.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
+  // A redirect after saving or deleting leaves nothing behind.
+  if (detail.xhr.getResponseHeader("HX-Redirect") && detail.xhr.status < 300) dirty = false;
+});
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (!detail.successful || detail.elt !== form) return;
+  dirty = false;
+  form.querySelector("h1").textContent = form.elements.question.value;
+});
+document.addEventListener("keydown", (event) => {
+  if (form && event.key === "s" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    form.requestSubmit(form.querySelector(".save"));
+  }
+});
+document.addEventListener("click", ({ target }) => {
+  const mine = target.closest("[data-overwrite]");
+  if (mine) {
+    document.getElementById("revision").value = mine.dataset.overwrite;
+    trouble("");
+    form.requestSubmit(form.querySelector(".save"));
+  }
+  if (target.closest("[data-add-language]")) addLanguage();
+  const recorder = target.closest("[data-record]");
+  if (recorder) toggle(recorder);
+});
+
+function addLanguage() {
+  const wish = document.getElementById("language");
+  const tag = wish.value.trim();
+  if (!/^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$/.test(tag)) return trouble("A language is a tag such as de or pt-BR.");
+  const name = `answer_${tag}`;
+  if (!form.elements[name]) {
+    const first = form.querySelector(".answer");
+    const label = document.createElement("label");
+    label.className = "answer";
+    label.append("Answer ", Object.assign(document.createElement("span"), { className: "chip", textContent: tag }));
+    const box = first.querySelector("textarea").cloneNode();
+    box.setAttribute("hx-trigger", "input changed delay:300ms, focus once");
+    box.name = name;
+    box.value = "";
+        label.append(box);
+    document.getElementById("answers").append(label);
+    htmx.process(label);
+  }
+  wish.value = "";
+  form.elements[name].focus();
+}
+
+// ---- the "try it" box
+document.body.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (!detail.elt.matches?.("[data-teach]")) return;
+  detail.path = `/console/knowledge/entry/${encodeURIComponent(detail.elt.querySelector("select").value)}/variant`;
+});
+const button = document.querySelector("[data-record]");
+if (button && canRecord()) button.hidden = false;
+let recording = null;
+
+async function toggle(button) {
+  const words = button.querySelector("span");
+  if (recording) return recording.stop();
+  try {
+    recording = await record({ tick: (seconds) => { words.textContent = `Stop (${seconds} s)`; } });
+  } catch {
+    return trouble("The microphone cannot be used: allow it in the browser (it needs https, or this very machine).");
+  }
+  button.classList.add("recording");
+  const blob = await recording.done;
+  recording = null;
+  button.classList.remove("recording");
+  words.textContent = "Record";
+  if (blob) add(document.querySelector("#try [data-kind=voice]"), [new File([blob], "recording.webm", { type: blob.type })]);
+}
+document.getElementById("try")?.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && event.target.name === "text") {
+    event.preventDefault();
+    event.currentTarget.requestSubmit();
+  }
 });

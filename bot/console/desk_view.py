@@ -1,0 +1,133 @@
+"""What the desk shows, read from the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.console.sessions import Visitor
+from bot.wiring import House
+from core import wire
+from core.asking import Prediction
+from core.conversation import Conversation, Owner
+from core.errors import BadInput
+from core.knowledge.entries import KnowledgeBase
+from core.store.store import Tx
+from core.store.transcript import Message, MessageKind
+from core.store.turns import TurnRecord
+from core.values import AttachmentKind, Role
+
+_TALK = 500  # messages of a conversation that are shown, the last ones
+_FOUND = 50
+_COMMANDS = ("/human", "/help", "/start")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A conversation in the list, with the last thing that was said in it."""
+
+    conversation: Conversation
+    said: str = ""
+    by: str = ""
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether an agent has it and the customer spoke last."""
+        one = self.conversation
+        return one.open and one.owner is Owner.AGENT and one.heard_at > one.agent_at
+
+
+async def tickets(home: House, visitor: Visitor, open: str, q: str) -> dict[str, Any]:
+    """The list at the left: who waits, who is with whom, or what a search finds."""
+    words = q.strip()
+
+    async def read(tx: Tx) -> dict[str, tuple[Ticket, ...]]:
+        if words:
+            return {"found": await _told(tx, await tx.conversations.search(words, limit=_FOUND))}
+        with_agents = await tx.conversations.list(Owner.AGENT)
+        return {
+            "waiting": await _told(tx, await tx.conversations.list(Owner.DESK)),
+            "mine": await _told(tx, [one for one in with_agents if one.agent == visitor.name]),
+            "others": await _told(tx, [one for one in with_agents if one.agent != visitor.name]),
+            "bots": await _told(tx, await tx.conversations.list(Owner.BOT, limit=30)),
+            "resolved": await _told(tx, await tx.conversations.list(resolved=True, limit=15)),
+        }
+
+    return {"open": open, "q": q, "lists": await home.store.read(read)}
+
+
+async def conversation_shown(home: House, visitor: Visitor, id: str) -> dict[str, Any]:
+    """A whole conversation.
+
+    Raises:
+        BadInput: there is none.
+    """
+
+    async def read(tx: Tx) -> dict[str, Any]:
+        shown = await tx.conversations.get(id)
+        if shown is None:
+            raise BadInput("there is no such conversation; it may have been deleted")
+        earlier = await tx.conversations.search(shown.author.id, limit=6)
+        return {
+            "shown": shown,
+            "messages": await tx.transcript.latest(id, limit=_TALK),
+            "last": await tx.turns.last(id),
+            "handoffs": await tx.desk.history(id),
+            "earlier": [one for one in earlier if one.id != id and one.author.id == shown.author.id],
+        }
+
+    found = await home.store.read(read)
+    knowledge = (await home.live.of(found["shown"].kb_id)).knowledge
+    return {
+        **found,
+        "candidates": _candidates(knowledge, found["shown"], found["last"]),
+        "questions": {entry.id: entry.question for entry in knowledge.entries},
+        "mine": found["shown"].owner is Owner.AGENT and found["shown"].agent == visitor.name,
+        "me": visitor.name,
+    }
+
+
+def _candidates(knowledge: KnowledgeBase, conversation: Conversation, last: TurnRecord | None) -> list[dict[str, Any]]:
+    """The bot's ideas for the last question, each with the answer an agent can take."""
+    if last is None or not last.prediction:
+        return []
+    prediction = wire.load(Prediction, last.prediction)
+    known = [(one, knowledge.entry(one.entry)) for one in prediction.candidates[:4]]
+    return [
+        {
+            "entry": one.entry,
+            "score": one.score,
+            "channels": one.channels,
+            "question": entry.question,
+            "answer": entry.answer_in(conversation.language, knowledge.language).strip(),
+            "media": entry.media,
+            "turn": last.id,
+        }
+        for one, entry in known
+        if entry is not None and entry.enabled
+    ]
+
+
+async def _told(tx: Tx, conversations: Any) -> tuple[Ticket, ...]:
+    return tuple([Ticket(one, *_line(await tx.transcript.latest(one.id, limit=8))) for one in conversations])
+
+
+def _line(messages: tuple[Message, ...]) -> tuple[str, str]:
+    """The last thing that a person wrote, in one line, and which agent it was."""
+    for message in reversed(messages):
+        if message.kind is not MessageKind.SAID or message.deleted_at:
+            continue
+        if (
+            message.author.role not in (Role.CUSTOMER, Role.AGENT)
+            or message.facts.get("tap")
+            or message.text in _COMMANDS
+        ):
+            continue
+        by = message.author.name if message.author.role is Role.AGENT else ""
+        words = " ".join((message.text or str(message.facts.get("transcript", ""))).split())
+        if not words and message.attachments:
+            words = {AttachmentKind.PHOTO: "Photo", AttachmentKind.VOICE: "Voice note"}.get(
+                message.attachments[0].kind, "File"
+            )
+        return words[:140], by
+    return "", ""

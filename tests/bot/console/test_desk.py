@@ -1,0 +1,184 @@
+"""The desk's pages: who waits and why, what was said, the moves of an agent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+from bot.wiring import House
+from core.values import Attachment, AttachmentKind, Problem
+from tests.bot.console.stage import AGENT, OTHER_AGENT, Gateway, Guest, Thinking, Visit, jpeg, wav
+from tests.fakes.house import sure
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}'
+
+
+async def waiting(house: House, name: str = "", *words: str) -> tuple[Guest, str]:
+    guest = Guest(house, name)
+    for text in (*words, "/human"):
+        await guest.says(text)
+    return guest, await guest.id()
+
+
+async def test_who_waits_for_how_long_and_why(agent: Visit, house: House) -> None:
+    await waiting(house, "Grace Hopper", "where is my order please?")
+    page = (await agent.get("/console/desk")).text
+    assert "Grace Hopper" in page and "asked for a person" in page and "where is my order please?" in page
+    assert "data-since=" in page and "just now" in page
+
+
+async def test_the_transcript_shows_everything_with_the_bots_candidates(agent: Visit, house: House) -> None:
+    house.brain.think = lambda question: replace(  # type: ignore[attr-defined]
+        sure(question, "track-order", 0.95, "opening-hours"),
+        transcript="where is it" if question.voices else "",
+        ocr=("Order 4471902",) if question.photos else (),
+    )
+    guest = Guest(house)
+    photo, voice = await agent.upload(jpeg()), await agent.upload(wav(), "voice", "note.wav")
+    await guest.says("look at this please, thank you", (Attachment(AttachmentKind.PHOTO, blob=photo),))
+    await guest.says("and hear this please, thank you", (Attachment(AttachmentKind.VOICE, blob=voice),))
+    await guest.says("and this one please, thank you", (Attachment(AttachmentKind.OTHER, problem=Problem.STICKER),))
+    page = (await agent.get(f"/console/desk/{await guest.id()}")).text
+    assert f'<img src="/console/files/{photo}"' in page and f'<voice-note src="/console/files/{voice}"' in page
+    assert "“where is it”" in page and "Order 4471902" in page and "could not be read: a sticker" in page
+    assert "The bot&#39;s candidates" in page or "The bot's candidates" in page
+    assert "Where is my order?" in page and "95 %" in page
+    assert (await agent.get(f"/console/files/{photo}")).headers["content-type"] == "image/jpeg"
+
+
+async def test_an_agent_takes_over_answers_notes_and_hands_back(agent: Visit, house: House) -> None:
+    guest, id = await waiting(house)
+    before = len(await guest.hears())
+    # Answering needs the conversation; a note does not
+    assert (await agent.post(f"/console/desk/{id}/say", data={"text": "too early"})).status_code == 409
+    assert (await agent.post(f"/console/desk/{id}/note", data={"text": "a hard one"})).status_code == 204
+    assert (await agent.post(f"/console/desk/{id}/claim")).status_code == 204
+    photo = await agent.upload(jpeg("red"))
+    data = {"text": "Hello, **I** am Mia.", "photo": photo}
+    assert (await agent.post(f"/console/desk/{id}/say", data=data)).status_code == 204
+    page = (await agent.get(f"/console/desk/{id}")).text
+    assert 'data-state="mine"' in page and "a hard one" in page and "<strong>I</strong>" in page
+    assert (await agent.post(f"/console/desk/{id}/hand-back")).status_code == 204
+    await house.courier.idle()
+    said = (await guest.hears())[before:]
+    assert "Mia is here" in said[0] and said[1] == "Hello, **I** am Mia." and len(said) == 3
+    assert not any("hard one" in line for line in said)
+
+
+async def test_a_colleague_sees_who_has_it_and_cannot_interfere(agent: Visit, stranger: Visit, house: House) -> None:
+    _, id = await waiting(house)
+    await agent.post(f"/console/desk/{id}/claim")
+    await stranger.log_in(OTHER_AGENT)
+    page = (await stranger.get(f"/console/desk/{id}")).text
+    assert 'data-state="other"' in page and "Mia has it" in page
+    for move in ("claim", "hand-back", "resolve"):
+        answer = await stranger.post(f"/console/desk/{id}/{move}", headers={"HX-Request": "true"})
+        assert answer.status_code == 409, move
+        assert "Mia" in answer.text or "Only the agent" in answer.text
+    assert (await stranger.post(f"/console/desk/{id}/say", data={"text": "me too"})).status_code == 409
+
+
+async def test_a_prediction_after_the_claim_is_a_draft_that_can_be_used(agent: Visit, house: House) -> None:
+    # Given a question whose answer is on its way when the agent claims
+    brain: Thinking = house.brain  # type: ignore[assignment]
+    brain.gate = asyncio.Event()
+    guest = Guest(house)
+    asking = asyncio.create_task(guest.says("where is my order please?"))
+    while not brain.asked:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    id = await guest.id()
+    await agent.post(f"/console/desk/{id}/claim")
+    brain.gate.set()
+    await asking
+    # Then the agent sees it as a draft, and the customer only the human
+    page = (await agent.get(f"/console/desk/{id}/parts")).text
+    assert "The bot would have said" in page and "tracking page" in page
+    assert len(await guest.hears()) == 1
+    # And the entry an agent takes is a label
+    data = {"text": "See the page.", "entry": "track-order", "turn": brain.asked[0].id}
+    assert (await agent.post(f"/console/desk/{id}/say", data=data)).status_code == 204
+    labels = await house.store.read(lambda tx: tx.labels.of(id))
+    assert [(label.kind, label.entry) for label in labels][-1] == ("agent_entry", "track-order")
+
+
+async def test_a_conversation_is_found_by_what_was_said_and_stays_found_when_resolved(
+    agent: Visit, house: House
+) -> None:
+    _, id = await waiting(house, "Grace Hopper", "the zip of my jacket is broken")
+    await waiting(house, "Alan Turing", "where is my order please?")
+    await agent.post(f"/console/desk/{id}/claim")
+    assert (await agent.post(f"/console/desk/{id}/resolve")).status_code == 204
+    for words, found in (("zip", True), ("hopper", True), ("ORDER", False), ("%", False)):
+        page = (await agent.get("/console/desk/list", params={"q": words})).text
+        assert ("Grace Hopper" in page) is found, words
+    assert "resolved" in (await agent.get("/console/desk/list", params={"q": "zip"})).text
+
+
+async def test_what_customers_write_stays_text(agent: Visit, house: House) -> None:
+    guest = Guest(house, HOSTILE)
+    part = Attachment(AttachmentKind.OTHER, problem=Problem.DOCUMENT, name=HOSTILE)
+    await guest.says(f"{HOSTILE} [x](javascript:alert(3))", (part,))
+    await guest.says("/human")
+    id = await guest.id()
+    await agent.post(f"/console/desk/{id}/claim")
+    await agent.post(f"/console/desk/{id}/note", data={"text": HOSTILE})
+    await agent.post(f"/console/desk/{id}/say", data={"text": f"{HOSTILE} [x](javascript:alert(3))"})
+    await agent.post(f"/console/desk/{id}/say", data={"text": "x", "entry": HOSTILE[:200]})
+    for path in ("desk", f"desk/{id}", f"desk/{id}/parts", f"desk/list?q={HOSTILE}", f"desk?q={HOSTILE}"):
+        page = (await agent.get(f"/console/{path}")).text
+        assert "<script>alert" not in page and "<img src=x" not in page and 'href="javascript' not in page, path
+    assert "&lt;script&gt;alert(1)" in (await agent.get(f"/console/desk/{id}")).text
+
+
+async def test_files_are_for_those_who_are_logged_in_and_never_a_page(
+    agent: Visit, stranger: Visit, house: House
+) -> None:
+    sha = await agent.upload(jpeg())
+    assert (await stranger.get(f"/console/files/{sha}")).status_code == 303
+    seen = await agent.get(f"/console/files/{sha}")
+    assert "sandbox" in seen.headers["content-security-policy"] and seen.headers["x-content-type-options"] == "nosniff"
+    part = await agent.get(f"/console/files/{sha}", headers={"Range": "bytes=0-9"})
+    assert (part.status_code, len(part.content)) == (206, 10)
+    # A page that found its way among the blobs is a download
+    evil = await house.store.keep(b"<html><script>alert(1)</script></html>")
+    assert (await agent.get(f"/console/files/{evil}")).status_code == 400  # nobody ever wanted it
+    await house.store.write(lambda tx: tx.blobs.refer(evil, "x", "x"))
+    told = await agent.get(f"/console/files/{evil}")
+    assert told.headers["content-type"] == "application/octet-stream"
+    assert told.headers["content-disposition"].startswith("attachment")
+    for path in ("0" * 64, "../../etc/passwd", "%2e%2e%2fpolydesk.db", "A" * 64):
+        assert (await agent.get(f"/console/files/{path}")).status_code in (400, 404, 422)
+
+
+async def test_what_is_no_photo_is_refused_by_name(agent: Visit, house: House) -> None:
+    _, id = await waiting(house)
+    for raw, why in ((b"<html></html>", "a document"), (b"", "an empty file"), (wav(), "is not a photo")):
+        answer = await agent.post("/console/uploads?kind=photo", files={"file": ("<b>.jpg", raw)})
+        assert answer.status_code == 400 and why in answer.text and "<b>" not in answer.text
+    await agent.post(f"/console/desk/{id}/claim")
+    page = await house.store.keep(b"{}")
+    for photo in (page, "0" * 64, "../../x"):
+        assert (await agent.post(f"/console/desk/{id}/say", data={"text": "x", "photo": photo})).status_code == 400
+
+
+async def test_no_such_conversation_is_said_in_words(agent: Visit) -> None:
+    answer = await agent.get("/console/desk/01234567-0000-7000-8000-000000000000")
+    assert answer.status_code == 400 and "here is no such conversation" in answer.text
+    assert (await agent.get("/console/desk/nonsense")).status_code == 422
+    assert "here is no such page" in (await agent.get("/console/nowhere/at/all")).text
+
+
+async def test_the_open_pages_hear_of_a_new_customer(gateway: Gateway) -> None:
+    async with Visit(base_url=gateway.url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=10) as mia:
+        await mia.log_in(AGENT)
+        async with mia.stream("GET", "/console/live") as stream:
+            told = (json.loads(line[6:]) async for line in stream.aiter_lines() if line.startswith("data: "))
+            assert (await anext(told))["waiting"] == 0
+            gateway.brain.workers = {"text": 1, "media": 0}
+            _, id = await waiting(gateway.house)
+            async for now in told:
+                if now["waiting"]:
+                    break
+            assert id == now["newest"] and now["rung"] > 0
+            assert now["trouble"] == ["No media worker is running: photos and voice notes come to the desk."]
