@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,10 @@ Vector = NDArray[np.float32]
 
 
 class Encodings:
-    """Vectors by (encoder digest, hash of the content), in an SQLite file that several workers may share.
+    """Vectors by key, in an SQLite file that several workers may share; see `workers.model.encodings.EncodingCache`.
 
-    Losing it costs time and nothing else, so it is written without waiting for the disk.
+    A key names the encoder and the content. Losing the file costs time and nothing else, so it is written without
+    waiting for the disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,52 +30,28 @@ class Encodings:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = OFF")
             self._database.execute(
-                "CREATE TABLE IF NOT EXISTS encodings (digest TEXT, content TEXT, vector BLOB, "
-                "PRIMARY KEY (digest, content)) WITHOUT ROWID"
+                "CREATE TABLE IF NOT EXISTS encodings (key TEXT PRIMARY KEY, vector BLOB) WITHOUT ROWID"
             )
+
+    def get(self, keys: Sequence[str]) -> Mapping[str, Vector]:
+        """The vectors (dim,) of those keys that are known."""
+        found: dict[str, Vector] = {}
+        wanted = list(dict.fromkeys(keys))
+        with self._lock:
+            for start in range(0, len(wanted), _MANY):
+                some = wanted[start : start + _MANY]
+                marks = ",".join("?" * len(some))
+                rows = self._database.execute(f"SELECT key, vector FROM encodings WHERE key IN ({marks})", some)
+                found |= {key: np.frombuffer(vector, dtype=np.float32) for key, vector in rows}
+        return found
+
+    def put(self, vectors: Mapping[str, Vector]) -> None:
+        """Remember vectors (dim,)."""
+        rows = [(key, np.ascontiguousarray(vector, dtype=np.float32).tobytes()) for key, vector in vectors.items()]
+        with self._lock, self._database:
+            self._database.executemany("INSERT OR REPLACE INTO encodings VALUES (?, ?)", rows)
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._database.close()
-
-    def of(self, digest: str, contents: Sequence[bytes], dim: int, encode: Callable[[list[int]], Vector]) -> Vector:
-        """Vectors (len(contents), dim) of contents; only the unknown ones are encoded.
-
-        Args:
-            digest: names the encoder.
-            contents: what is encoded, as bytes (a text in UTF-8, the file of a photo).
-            dim: the encoder's dimension.
-            encode: gets the positions of the unknown contents, returns (how many, dim).
-        """
-        keys = [hashlib.sha256(content).hexdigest() for content in contents]
-        vectors = np.zeros((len(keys), dim), dtype=np.float32)
-        known = self._get(digest, sorted(set(keys)))
-        missing = {key: at for at, key in reversed(list(enumerate(keys))) if key not in known}
-        if missing:
-            fresh = encode(list(missing.values()))
-            known |= dict(zip(missing, fresh, strict=True))
-            self._put(digest, {key: known[key] for key in missing})
-        for at, key in enumerate(keys):
-            vectors[at] = known[key]
-        return vectors
-
-    def _get(self, digest: str, keys: Sequence[str]) -> dict[str, Vector]:
-        found: dict[str, Vector] = {}
-        with self._lock:
-            for start in range(0, len(keys), _MANY):
-                some = keys[start : start + _MANY]
-                marks = ",".join("?" * len(some))
-                rows = self._database.execute(
-                    f"SELECT content, vector FROM encodings WHERE digest = ? AND content IN ({marks})",
-                    (digest, *some),
-                )
-                found |= {content: np.frombuffer(vector, dtype=np.float32) for content, vector in rows}
-        return found
-
-    def _put(self, digest: str, vectors: dict[str, Vector]) -> None:
-        rows = [
-            (digest, key, np.ascontiguousarray(vector, dtype=np.float32).tobytes()) for key, vector in vectors.items()
-        ]
-        with self._lock, self._database:
-            self._database.executemany("INSERT OR REPLACE INTO encodings VALUES (?, ?, ?)", rows)

@@ -65,9 +65,7 @@ def test_secrets_show_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "very-secret" not in repr(load())
 
 
-@pytest.mark.parametrize(
-    ("given", "driver"), [("postgres://h/d", "postgresql+psycopg"), ("sqlite:///x.db", "sqlite")]
-)
+@pytest.mark.parametrize(("given", "driver"), [("postgres://h/d", "postgresql+psycopg"), ("sqlite:///x.db", "sqlite")])
 def test_the_driver_is_named_for_the_operator(given: str, driver: str) -> None:
     assert load(database_url=given, secret="s" * 20).database.startswith(driver)
 

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from workers.encodings import Encodings
+from workers.model.encodings import encoded
+
+
+class Counting:
+    """An encoder that writes down what it was asked."""
+
+    dim = 2
+    languages = frozenset({"en"})
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        self.asked: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        self.asked += texts
+        return np.array([[len(text), 7] for text in texts], dtype=np.float32)
 
 
 def test_only_what_is_new_is_encoded(tmp_path: Path) -> None:
-    asked: list[bytes] = []
-
-    def of(cache: Encodings, digest: str, contents: list[bytes]) -> np.ndarray:
-        def encode(places: list[int]) -> np.ndarray:
-            asked.extend(contents[place] for place in places)
-            return np.array([[len(contents[place]), 7] for place in places], dtype=np.float32)
-
-        return cache.of(digest, contents, 2, encode)
-
+    encoder = Counting("m1")
     cache = Encodings(tmp_path / "encodings.db")
-    first = of(cache, "m1", [b"a", b"bb", b"a"])
-    assert first.tolist() == [[1, 7], [2, 7], [1, 7]]
-    assert sorted(asked) == [b"a", b"bb"]
+    assert encoded(encoder, ["a", "bb", "a"], cache).tolist() == [[1, 7], [2, 7], [1, 7]]
+    assert sorted(encoder.asked) == ["a", "bb"]
     # Another worker on the same file, with one phrase more
     other = Encodings(tmp_path / "encodings.db")
-    assert of(other, "m1", [b"bb", b"ccc"]).tolist() == [[2, 7], [3, 7]]
-    assert asked[2:] == [b"ccc"]
+    assert encoded(encoder, ["bb", "ccc"], other).tolist() == [[2, 7], [3, 7]]
+    assert encoder.asked[2:] == ["ccc"]
     # Another encoder shares nothing
-    of(other, "m2", [b"a"])
-    assert asked[3:] == [b"a"]
-    assert of(other, "m2", []).shape == (0, 2)
+    second = Counting("m2")
+    encoded(second, ["a"], other)
+    assert second.asked == ["a"]
     cache.close()
     other.close()
 
 
-def test_many_contents_are_looked_up_in_pieces(tmp_path: Path) -> None:
+def test_many_keys_are_looked_up_in_pieces(tmp_path: Path) -> None:
     cache = Encodings(tmp_path / "encodings.db")
-    contents = [str(number).encode() for number in range(1800)]
-    made = cache.of("m", contents, 1, lambda places: np.array([[float(place)] for place in places], dtype=np.float32))
-    again = cache.of("m", contents, 1, lambda places: np.full((len(places), 1), -1, dtype=np.float32))
-    assert (made == again).all() and made[-1, 0] == 1799
+    cache.put({str(number): np.array([number], dtype=np.float32) for number in range(1800)})
+    found = cache.get([str(number) for number in range(0, 2000, 1)])
+    assert len(found) == 1800 and found["1799"].tolist() == [1799]
     cache.close()

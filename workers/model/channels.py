@@ -1,0 +1,167 @@
+"""What each channel of a question thinks of the entries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import softmax
+
+from workers.model.adapt import Adapted, Part
+from workers.model.calibration import Numbers, features
+from workers.model.fusion import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS, Opinion, beforehand, tempered
+from workers.model.heads import Floats
+from workers.model.heard import Heard, Piece, stacked
+from workers.model.matching import Match
+
+SHARPNESS = 16.0  # of the softmax over ranks where entries have many phrases; the likeliest on held-out questions
+PASSAGE = 0.85  # how far one passage of a picture's text is believed beside all of it: the surest of many is flattered
+SHOWN = 4.0  # sharpness over what a photo shows in words, in standard deviations
+BELIEVED = 0.3  # the most that what a photo shows in words is believed: a thousand labels know no "cracked"
+
+
+class Texts:
+    """All texts of a batch of questions, matched in one go."""
+
+    def __init__(self, adapted: Adapted, questions: Sequence[Heard]) -> None:
+        self._adapted = adapted
+        self._rows: dict[int, int] = {}
+        pieces: list[Piece] = []
+        for heard in questions:
+            for piece in (heard.typed, heard.voice, heard.thread, *heard.screen):
+                if piece is not None and id(piece) not in self._rows:
+                    self._rows[id(piece)] = len(pieces)
+                    pieces.append(piece)
+        self._pieces = pieces  # kept alive, so that no other piece gets the same identity
+        self.match: Match | None = None
+        self.sure: Numbers = np.zeros(0)
+        self.talk: Match | None = None
+        if not pieces:
+            return
+        vectors, counts = stacked(pieces)
+        self.talk = adapted.talk.matcher.match(vectors, counts)
+        if adapted.texts is not None:
+            self.match = adapted.texts.matcher.match(vectors, counts)
+            strange = (vectors @ adapted.outside.T).max(axis=1, initial=-1)
+            self.sure = adapted.texts.calibration.probability(
+                features(self.match, adapted.texts.matcher.crowd, strange)
+            )
+
+    def small_talk(self, piece: Piece) -> str:
+        """The small talk that a text is, if any."""
+        row = self._rows[id(piece)]
+        near = float(self.match.near[row].max()) if self.match is not None else -1.0
+        return self._adapted.talk.winner(self.talk.row(row), near) if self.talk is not None else ""
+
+    def opinion(self, channel: str, piece: Piece, belief: float = 1.0) -> Opinion | None:
+        """What one text says, believed with a probability of `belief`."""
+        part = self._adapted.texts
+        if part is None or self.match is None:
+            return None
+        row = self._rows[id(piece)]
+        scores = _opened(part, self.match.rank[row], float(self.sure[row]), len(self._adapted.entries))
+        best = int(self.match.rank[row].argmax())
+        point, cosine = part.matcher.nearest(piece.vector, best)
+        evidence: dict[str, object] = {
+            "entry": self._adapted.entries[int(part.members[best])],
+            "phrase": part.names[point],
+            "cosine": round(cosine, 3),
+        }
+        return Opinion(channel, tempered(scores, belief), evidence)
+
+    def screen(self, pieces: Sequence[Piece]) -> Opinion | None:
+        """What the text in a picture says: all of it, all wordy lines and the surest passages vote together."""
+        part = self._adapted.texts
+        if part is None or self.match is None or not pieces:
+            return None
+        rows = np.array([self._rows[id(piece)] for piece in pieces])
+        ranks, sure = self.match.rank[rows], self.sure[rows] * np.r_[1.0, 1.0, np.full(max(len(rows) - 2, 0), PASSAGE)][: len(rows)]
+        whole, weight = ranks[:2].mean(axis=0), sure**2
+        passages = ranks if len(rows) <= 2 else ranks[2:]
+        voting = weight[-len(passages) :] + 1e-9
+        rank = (2 * whole + voting @ passages / voting.sum()) / 3
+        best = int(rank.argmax())
+        agrees = ranks.argmax(axis=1) == best
+        surest = int(np.where(agrees, sure, -1).argmax())
+        p = float(sure[surest]) if agrees.any() else float(sure.min())
+        point, cosine = part.matcher.nearest(pieces[surest].vector, best)
+        evidence: dict[str, object] = {
+            "entry": self._adapted.entries[int(part.members[best])],
+            "line": pieces[surest].text,
+            "phrase": part.names[point],
+            "cosine": round(cosine, 3),
+        }
+        return Opinion(OCR, _opened(part, rank, p, len(self._adapted.entries)), evidence)
+
+
+def opinions(adapted: Adapted, heard: Heard, texts: Texts) -> list[Opinion]:
+    """The opinions of every channel that this question has."""
+    said, found = heard.said, []
+    if heard.typed is not None:
+        found.append(texts.opinion(TEXT, heard.typed))
+    if heard.voice is not None:
+        found.append(texts.opinion(VOICE, heard.voice, float(np.clip(said.certainty, 0, 1)) ** 0.5))
+    if heard.thread is not None:
+        now = max((opinion.confidence for opinion in found if opinion is not None), default=0.0)
+        found.append(texts.opinion(HISTORY, heard.thread, heard.leaning * (1 - now)))
+    found.append(texts.screen(heard.screen))
+    found.append(_photo(adapted, said.photos))
+    found.append(_words(adapted, said.shown))
+    return [opinion for opinion in found if opinion is not None]
+
+
+def _opened(part: Part, rank: Floats, sure: float, entries: int) -> Floats:
+    """Probabilities (entries,): the best has `sure`, what is in scope else is shared among the others by rank."""
+    crowd = part.matcher.crowd
+    share = softmax(SHARPNESS * (1 - 0.3 / crowd) * rank.astype(np.float64))
+    best = int(rank.argmax())
+    inside = min(1.0, sure / max(float(share[best]), 1e-9))
+    others = share.copy()
+    others[best] = 0
+    scores = np.full(entries, (1 - inside) * beforehand(entries))
+    total = others.sum()
+    if total > 0:
+        scores[part.members] += (inside - sure) * others / total
+    scores[part.members[best]] = sure
+    return scores.astype(np.float32)
+
+
+def _photo(adapted: Adapted, photos: Floats | None) -> Opinion | None:
+    """What the photos look like; of several the surest counts."""
+    part = adapted.photos
+    if part is None or photos is None or not len(photos):
+        return None
+    match = part.matcher.match(photos, [])
+    sure = part.calibration.probability(features(match, part.matcher.crowd, np.zeros(len(photos), np.float32)))
+    row = int(sure.argmax())
+    best = int(match.rank[row].argmax())
+    point, cosine = part.matcher.nearest(photos[row], best)
+    evidence: dict[str, object] = {
+        "entry": adapted.entries[int(part.members[best])],
+        "photo": part.names[point],
+        "cosine": round(cosine, 3),
+    }
+    return Opinion(PHOTO, _opened(part, match.rank[row], float(sure[row]), len(adapted.entries)), evidence)
+
+
+def _words(adapted: Adapted, shown: Floats | None) -> Opinion | None:
+    """What the photos show, put into words, against the phrases."""
+    part = adapted.texts
+    if part is None or shown is None or not len(shown):
+        return None
+    points = part.matcher.vectors if adapted.words is None else adapted.words
+    if points.shape[1] != shown.shape[1]:
+        return None
+    cosine = np.where(part.matcher.spoken, (shown @ points.T).max(axis=0), np.float32(-1))
+    starts = np.flatnonzero(np.diff(part.matcher.owner, prepend=-1))
+    near = np.maximum.reduceat(cosine, starts)
+    spread = (near - near.mean()) / max(float(near.std()), 0.02)
+    share = softmax(spread.astype(np.float64))
+    scores = np.full(len(adapted.entries), (1 - BELIEVED) * beforehand(len(adapted.entries)))
+    scores[part.members] += BELIEVED * share
+    best = int(near.argmax())
+    evidence: dict[str, object] = {
+        "entry": adapted.entries[int(part.members[best])],
+        "cosine": round(float(near[best]), 3),
+    }
+    return Opinion(WORDS, scores.astype(np.float32), evidence)

@@ -1,0 +1,83 @@
+"""Many opinions on one question become one: the port that a learned fusion will fill, with what works untrained.
+
+Opinions are pooled logarithmically (a product of experts, Hinton 2002; Genest & Zidek 1986 on pooling): each channel
+multiplies the odds of an entry by how much likelier it finds it than anybody would beforehand. A channel that has
+nothing to say leaves the odds alone, so that a photo of something else cannot spoil a clear question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from workers.model.heads import Floats
+
+TEXT, VOICE, PHOTO, OCR, WORDS, HISTORY = "text", "voice", "photo", "ocr", "words", "history"
+
+# How far a channel is believed beside a surer one; fitted by eye on the combinations of `tests/bench/fusion.py`.
+WEIGHTS = {TEXT: 0.8, VOICE: 0.8, PHOTO: 0.7, OCR: 0.6, WORDS: 0.5, HISTORY: 0.7}
+_SMALL = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opinion:
+    """What one channel thinks.
+
+    `scores` (entries,) are probabilities; what they lack to 1 is the probability that no entry is right. `evidence` is
+    plain JSON that says why.
+    """
+
+    channel: str
+    scores: Floats
+    evidence: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the entry it finds best."""
+        return float(self.scores.max())
+
+
+class Fusion(Protocol):
+    """Pools opinions."""
+
+    def fuse(self, opinions: Sequence[Opinion], entries: int) -> Floats:
+        """Probabilities (entries,) whose sum is at most 1; with no opinion at all every entry is equally unlikely."""
+        ...
+
+
+def beforehand(entries: int) -> float:
+    """The probability of each entry before anything was heard; what is left is for questions out of scope."""
+    return min(0.5 / max(entries, 1), 0.02)
+
+
+def tempered(scores: Floats, weight: float) -> Floats:
+    """An opinion believed with a probability only; at 0 it says what was known beforehand."""
+    return np.asarray(weight * scores + (1 - weight) * beforehand(len(scores)), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPool:
+    """Logarithmic pooling with fixed weights; the surest opinion counts in full, the others by their weight."""
+
+    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
+
+    def fuse(self, opinions: Sequence[Opinion], entries: int) -> Floats:
+        """Probabilities (entries,)."""
+        start = beforehand(entries)
+        if not opinions:
+            return np.full(entries, start, dtype=np.float32)
+        if len(opinions) == 1:
+            return opinions[0].scores
+        surest = max(opinions, key=lambda opinion: opinion.confidence)
+        pooled = np.zeros(entries + 1)
+        pooled[:-1], pooled[-1] = np.log(start), np.log(1 - entries * start)
+        for opinion in opinions:
+            weight = 1.0 if opinion is surest else self.weights.get(opinion.channel, 0.5)
+            none = max(1.0 - float(opinion.scores.sum()), _SMALL)
+            pooled[:-1] += weight * (np.log(np.maximum(opinion.scores, _SMALL)) - np.log(start))
+            pooled[-1] += weight * (np.log(none) - np.log(1 - entries * start))
+        pooled = np.exp(pooled - pooled.max())
+        return np.asarray(pooled[:-1] / pooled.sum(), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Sentences, phrases and fitted numbers that ship with the model."""
