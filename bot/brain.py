@@ -69,15 +69,14 @@ class CeleryBrain:
         """
         return await self._ask(question, MEDIA if question.photos or question.voices else TEXT)
 
-    async def prepare(self, release: str, seconds: float) -> None:
-        """Have a text and a media worker read a release; what one of them encodes, the others find.
+    async def prepare(self, release: str, seconds: float, *, media: bool) -> None:
+        """Have a worker read a release; what it encodes, the others find.
 
         Raises:
             Retry: as `ask`.
         """
         deadline = int((time.time() + seconds) * 1000)
-        for queue in (MEDIA, TEXT):
-            await self._ask(Question(uuid.uuid4().hex, release, deadline=deadline), queue)
+        await self._ask(Question(uuid.uuid4().hex, release, deadline=deadline), MEDIA if media else TEXT)
 
     async def _ask(self, question: Question, queue: str) -> Prediction:
         seconds = question.deadline / 1000 - time.time()

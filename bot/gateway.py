@@ -152,10 +152,13 @@ async def _hear(home: House, event: InboundEvent) -> bool:
 
 
 async def _prepare(home: House) -> None:
-    while not home.publishing.prepared:
-        with contextlib.suppress(Retry):
-            await home.publishing.prepare()
-        await asyncio.sleep(0.2)
+    for media in (False, True):  # typed questions first: the models for media take longer to load
+        while True:
+            try:
+                await home.publishing.prepare(media=media)
+                break
+            except Retry:
+                await asyncio.sleep(0.2)
 
 
 async def _tick(home: House) -> None:

@@ -68,8 +68,8 @@ class Brain(Protocol):
         """
         ...
 
-    async def prepare(self, release: str, seconds: float) -> None:
-        """Have every kind of worker read a release before customers ask about it.
+    async def prepare(self, release: str, seconds: float, *, media: bool) -> None:
+        """Have the workers for typed questions, or those for media, read a release before customers ask about it.
 
         Raises:
             Retry: not ready in time, or nobody is there; the first question will have to wait for it.

@@ -156,22 +156,25 @@ class Publishing:
             raise KnowledgeError(problems)
         return packed
 
-    async def prepare(self) -> None:
+    async def prepare(self, *, media: bool) -> None:
         """Have the workers read the live release, so that the first customer does not wait for it.
+
+        `prepared` is set once typed questions can be answered.
 
         Raises:
             Retry: no worker is there yet.
         """
         row = await self._store.read(lambda tx: tx.knowledge.live(self._kb_id))
         if self._brain is not None and row is not None:
-            await self._brain.prepare(row.blob, WARM_SECONDS)
-        self.prepared = True
+            await self._brain.prepare(row.blob, WARM_SECONDS, media=media)
+        self.prepared = self.prepared or not media
 
     async def _warm(self, blob: str) -> None:
         if self._brain is None or not self.prepared:
             return  # at the very start workers are still loading; `prepare` follows
         try:
-            await self._brain.prepare(blob, WARM_SECONDS)
+            for media in (True, False):
+                await self._brain.prepare(blob, WARM_SECONDS, media=media)
         except Retry as problem:
             log.warning("knowledge.not_prepared", problem=str(problem))
 

@@ -75,25 +75,27 @@ class Engine:
 
     @classmethod
     def open(cls, configuration: Configuration, *, photos: bool) -> Engine:
-        """The engine of a worker process, with its models loaded.
+        """The engine of a worker process; `warm` loads its models.
 
         Raises:
-            Broken: models or decoders are missing; the message says what to do.
+            Broken: decoders are missing; the message says what to do.
         """
         media.selftest()
         blobs = BlobFolder(configuration.blobs)
-        engine = cls(
+        return cls(
             Shelf.of(configuration),
             blobs.get,
             lambda blob: wire.loads(Release, blobs.get(blob)),
             Encodings(configuration.encodings),
             photos=photos,
         )
-        engine.warm()
-        return engine
 
     def warm(self) -> None:
-        """Load what the first question would otherwise wait for."""
+        """Load what the first question would otherwise wait for.
+
+        Raises:
+            Broken: models are missing; the message says what to do.
+        """
         self._shelf.text("en").encode(["hello"])
         self._shelf.language.identify("hello")
         if self._photos:
@@ -221,7 +223,7 @@ class Engine:
         if place in known:
             return np.asarray(known[place], dtype=np.float32)
         try:
-            vector = encoder.encode([images.decode(raw)]).vectors[0]
+            vector: Floats = encoder.encode([images.decode(raw)]).vectors[0]
         except Unreadable as problem:
             log.warning("example.unreadable", photo=name, problem=problem.problem.value)
             return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -45,8 +48,21 @@ def _build(sender: Any = None, **_: Any) -> None:
     queues = tuple(sender.app.amqp.queues.consume_from)
     redis = Redis.from_url(configuration.redis_url)
     engine = Engine.open(configuration, photos=MEDIA in queues)
+    # A worker for media answers as soon as it can; the models it has not loaded by then make only their own wait.
+    warming = threading.Thread(target=_warm, args=(engine,), name="warm", daemon=True)
+    warming.start()
+    if MEDIA not in queues:
+        warming.join()
     most = 2 if MEDIA in queues else 32
     _bench.append(Bench(redis, Batcher(engine.predict, most), Pulse(redis, queues)))
+
+
+def _warm(engine: Engine) -> None:
+    try:
+        engine.warm()
+    except PolydeskError as problem:
+        log.error("models.missing", problem=str(problem))
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @worker_ready.connect

@@ -96,7 +96,7 @@ class FakeBrain:
             raise thought
         return thought
 
-    async def prepare(self, release: str, seconds: float) -> None:
+    async def prepare(self, release: str, seconds: float, *, media: bool) -> None:
         self.prepared.append(release)
 
 
