@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import structlog
 
 from core import wire
-from core.asking import Decision, Question
+from core.asking import Decision, Question, Reason
 from core.bell import Bell
 from core.conversation import Conversation, Owner
 from core.delivery import Courier
+from core.errors import Retry
 from core.fetching import Fetcher
 from core.finishing import Finishing, Outcome
 from core.lanes import Lanes
@@ -29,6 +30,8 @@ from core.thinking import Superseded, attend, think
 from core.values import Address, AttachmentKind, Call, InboundEvent
 
 log = structlog.get_logger()
+
+_PATIENCE = 3  # attempts at a turn that fails for a reason nobody foresaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Answering:
         self._finishing = Finishing(self._mouth, room.clock)
         self._taps = Taps(self._mouth, self._finishing, room.clock)
         self._courtesies: set[asyncio.Task[None]] = set()
+        self._failures: dict[str, int] = {}
 
     def wake(self, conversation: str) -> None:
         """There is something to do."""
@@ -76,6 +80,34 @@ class Answering:
         await self._lanes.idle()
 
     async def _work(self, id: str) -> None:
+        try:
+            await self._road(id)
+            self._failures.pop(id, None)
+        except Retry:
+            raise  # the database is away for a moment: the lane looks again
+        except Exception:
+            self._failures[id] = self._failures.get(id, 0) + 1
+            if self._failures[id] < _PATIENCE:
+                raise
+            log.exception("turn.given_up", conversation=id)
+            await self._give_up(id)
+
+    async def _give_up(self, id: str) -> None:
+        """Whatever it is that we cannot do with these events, a human can look at them, and the customer is told."""
+        published = await self._published(id)
+
+        async def hand_over(tx: Tx) -> None:
+            conversation = await _read(tx, id)
+            await tx.ledger.settle(id, [event.id for event in await tx.ledger.pending(id)])
+            if conversation.owner is Owner.BOT:
+                await self._finishing.hand_over(tx, conversation, Reason.BRAIN, published)
+
+        await self._room.store.write(hand_over)
+        self._failures.pop(id, None)
+        self._room.courier.wake(id)
+        self._room.bell.ring(id)
+
+    async def _road(self, id: str) -> None:
         while True:
             self._lanes.heard(id)
             pending = await self._listening.pending(id)

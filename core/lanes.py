@@ -9,6 +9,8 @@ import structlog
 
 log = structlog.get_logger()
 
+_LONGEST_PAUSE = 30.0  # seconds between two attempts of a lane that fails
+
 
 class Lanes:
     """One worker coroutine per busy key; a key's work never runs twice at once.
@@ -48,13 +50,18 @@ class Lanes:
     async def _run(self, key: str) -> None:
         wake = self._wakes[key]
         try:
+            failures = 0
             while wake.is_set():
                 wake.clear()
                 try:
                     await self._work(key)
+                    failures = 0
                 except Exception:
-                    # A lane must not die with its conversation unheard; what is pending is looked at on the next wake.
-                    log.exception("lane.failed", lane=key)
+                    # A lane must not end with its work undone: it looks again, at the latest after a pause.
+                    log.exception("lane.failed", lane=key, failures=failures + 1)
+                    await self.woken(key, min(0.5 * 2**failures, _LONGEST_PAUSE))
+                    failures += 1
+                    wake.set()
         finally:
             self._tasks.pop(key, None)
             if not wake.is_set():

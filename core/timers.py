@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -10,6 +11,7 @@ from core import conversation as moves
 from core.bell import Bell
 from core.conversation import Conversation
 from core.delivery import Courier
+from core.errors import PolydeskError
 from core.knowledge.hours import is_open
 from core.live import Live
 from core.ports import Clock
@@ -21,6 +23,8 @@ from core.values import Author, Role
 log = structlog.get_logger()
 
 MINUTE = 60_000
+
+Move = Callable[[Conversation, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +61,31 @@ class Timers:
             )
         )
         for conversation in due.waiting:
-            await self._nobody_came(conversation, now)
+            await self._alone(self._nobody_came, conversation, now)
         for conversation in due.silent:
             # Only a customer who wrote since can miss an agent's word.
             if conversation.heard_at > conversation.agent_at:
-                await self._agent_is_silent(conversation, now)
+                await self._alone(self._agent_is_silent, conversation, now)
         for conversation in due.idle:
-            resolved = moves.resolve(conversation, now)
+            await self._alone(self._ended, conversation, now)
 
-            async def close(tx: Tx, resolved: Conversation = resolved) -> None:
-                await tx.conversations.put(resolved)
-                await tx.desk.close(resolved.id)
+    @staticmethod
+    async def _alone(move: Move, conversation: Conversation, now: int) -> None:
+        try:
+            await move(conversation, now)
+        except PolydeskError as problem:
+            # Somebody was faster, or the database is away: the next tick looks again.
+            log.info("timers.later", conversation=conversation.id, problem=str(problem))
 
-            await self._store.write(close)
-            self._bell.ring(conversation.id)
+    async def _ended(self, conversation: Conversation, now: int) -> None:
+        """Nobody has said a word for a day."""
+
+        async def close(tx: Tx) -> None:
+            await tx.conversations.put(moves.resolve(conversation, now))
+            await tx.desk.close(conversation.id)
+
+        await self._store.write(close)
+        self._bell.ring(conversation.id)
 
     async def _nobody_came(self, conversation: Conversation, now: int) -> None:
         """Tell the customer once, the agents again and again; outside the working hours nobody is expected."""

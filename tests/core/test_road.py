@@ -247,3 +247,15 @@ async def test_a_restart_asks_again_what_was_never_answered(road: Road) -> None:
     await road.answering.recover()
     await road.settle()
     assert road.platform.texts("c1")[0].endswith("See the tracking page.")
+
+
+async def test_what_fails_for_a_reason_nobody_foresaw_goes_to_a_human_and_is_told(road: Road) -> None:
+    def explode(question):  # type: ignore[no-untyped-def]
+        raise ZeroDivisionError("nobody foresaw this")
+
+    road.brain.think = explode
+    await road.customer().says(WHOLE)
+    await road.until(lambda: road.platform.texts("c1"), seconds=10)
+    assert "isn't working" in road.platform.texts("c1")[0]
+    assert (await road.conversation()).owner == "desk"
+    assert await road.store.read(lambda tx: tx.ledger.unanswered()) == ()
