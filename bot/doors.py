@@ -13,6 +13,7 @@ from core.ports import Adapter, Hear
 
 log = structlog.get_logger()
 
+_FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 
 
@@ -38,11 +39,11 @@ class Doors:
                 group.create_task(self._keep(platform, door, hear), name=f"door {platform}")
 
     async def _keep(self, platform: str, door: Door, hear: Hear) -> None:
-        pause = 1.0
+        pause = _FIRST_PAUSE
         while True:
             try:
                 async with door.adapter.running(hear):
-                    door.open, door.trouble, pause = True, "", 1.0
+                    door.open, door.trouble, pause = True, "", _FIRST_PAUSE
                     log.info("door.open", platform=platform)
                     await asyncio.Event().wait()
             except Retry as problem:
@@ -55,5 +56,11 @@ class Doors:
                 door.trouble = str(problem)
                 log.error("door.shut", platform=platform, problem=str(problem))
                 return
+            except Exception as problem:
+                # One door that breaks must not shut the others; it is opened again like one without a connection.
+                door.trouble = f"{type(problem).__name__}: see the log"
+                log.exception("door.broken", platform=platform)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
             finally:
                 door.open = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
 
@@ -64,10 +64,16 @@ async def _serve(settings: Settings) -> None:
         )
         await home.courier.recover()
         await home.answering.recover()
-        background = [doors.run(partial(_hear, home)), _prepare(home), _tick(home), _sweep(home)]
+        background = [
+            doors.run(partial(_hear, home)),
+            _prepare(home),
+            _again_and_again(home.timers.tick, _TICK_SECONDS),
+            _again_and_again(partial(sweep, home.store, retention_days=settings.retention_days), _SWEEP_SECONDS),
+        ]
         if settings.notify_url is not None:
             url = settings.public_url or f"http://{settings.host}:{settings.port}"
-            background.append(Alarm(home.store, home.bell, settings.notify_url.get_secret_value(), url).run())
+            alarm = Alarm(home.store, home.bell, settings.notify_url.get_secret_value(), url)
+            background.append(_again_and_again(alarm.run, 1.0))
         await _together(server.serve(), background)
 
 
@@ -161,15 +167,11 @@ async def _prepare(home: House) -> None:
                 await asyncio.sleep(0.2)
 
 
-async def _tick(home: House) -> None:
+async def _again_and_again(work: Callable[[], Awaitable[object]], seconds: float) -> None:
+    """Work that must go on whatever happens once; it is only as good as its next try."""
     while True:
-        with contextlib.suppress(Retry):
-            await home.timers.tick()
-        await asyncio.sleep(_TICK_SECONDS)
-
-
-async def _sweep(home: House) -> None:
-    while True:
-        with contextlib.suppress(Retry):
-            await sweep(home.store, retention_days=home.settings.retention_days)
-        await asyncio.sleep(_SWEEP_SECONDS)
+        try:
+            await work()
+        except Exception:
+            log.exception("background.failed")
+        await asyncio.sleep(seconds)
