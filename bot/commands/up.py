@@ -18,7 +18,11 @@ from bot.broker import embedded
 from bot.launcher import Launcher, must_be_free, only_one, stopping
 from bot.settings import Settings, load
 from bot.users import first_admin
+from bot.wiring import KB_ID
+from core.clock import WallClock
 from core.errors import Broken
+from core.knowledge.files import load as load_knowledge
+from core.store.store import Store
 
 _READY_SECONDS = 120.0
 
@@ -27,6 +31,7 @@ def up(kb: Path | None, port: int | None, *, browser: bool) -> None:
     """Start, tell where, watch, stop."""
     began = time.monotonic()
     settings = load(kb=kb, port=port)
+    asked_for = settings.kb is not None
     if settings.kb is None:
         settings = settings.model_copy(update={"kb": Path(str(files("bot.demo")))})
     with ExitStack() as stack:
@@ -34,6 +39,7 @@ def up(kb: Path | None, port: int | None, *, browser: bool) -> None:
         stop = stack.enter_context(stopping())
         must_be_free(settings.host, settings.port)
         _say(f"Data folder: {settings.data}")
+        asyncio.run(_check_knowledge(settings, asked_for=asked_for))
         prepare_models(settings)
         password = asyncio.run(first_admin(settings))
         broker = None if settings.redis_url else stack.enter_context(embedded(settings.data / "run"))
@@ -70,6 +76,26 @@ def prepare_models(settings: Settings) -> None:
     command = [sys.executable, "-m", "bot", "models", "prepare"]
     if subprocess.run(command, check=False).returncode:
         raise Broken("the models could not be prepared; see above, then run: polydesk models prepare")
+
+
+async def _check_knowledge(settings: Settings, *, asked_for: bool) -> None:
+    """Look at the knowledge base before anything slow is started; say so when the database does not need it.
+
+    Raises:
+        KnowledgeError: the database has none yet, and the file is wrong.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True)
+    store = await Store.open(settings.database, settings.blob_folder, WallClock())
+    try:
+        live = await store.read(lambda tx: tx.knowledge.live(KB_ID))
+    finally:
+        await store.close()
+    if live is None and path is not None:
+        await asyncio.to_thread(load_knowledge, path)
+    elif asked_for:
+        _say(
+            f"Release {live.number if live else 0} is live in the database, so {path} was not read: polydesk kb import"
+        )
 
 
 def _ready(settings: Settings) -> bool:
