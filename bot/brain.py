@@ -6,8 +6,8 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -54,9 +54,7 @@ class CeleryBrain:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _ended(tasks)
             await redis.aclose()
             await asyncio.to_thread(self._celery.close)
 
@@ -136,19 +134,25 @@ class CeleryBrain:
         """Count the workers, and fail the questions of those that died instead of letting them wait."""
         while True:
             await asyncio.sleep(BEAT_SECONDS / 2)
-            with suppress(RedisError):
-                held: dict[str, str] = {}
-                alive: set[str] = set()
-                counts = {TEXT: 0, MEDIA: 0}
-                async for key in redis.scan_iter(match=beat("*", "*")):
-                    name = key.decode()
-                    alive.add(name)
-                    queue = name.split(":")[2]
-                    counts[queue] = counts.get(queue, 0) + 1
-                    for question in json.loads(await redis.get(key) or "[]"):
-                        held[question] = name
-                self.workers = counts
-                self._judge(held, alive)
+            try:
+                await self._look(redis)
+            except RedisError:
+                # Whoever asks whether we are ready must not read an old count.
+                self.workers = dict.fromkeys(self.workers, 0)
+
+    async def _look(self, redis: Redis) -> None:
+        held: dict[str, str] = {}
+        alive: set[str] = set()
+        counts = {TEXT: 0, MEDIA: 0}
+        async for key in redis.scan_iter(match=beat("*", "*")):
+            name = key.decode()
+            alive.add(name)
+            queue = name.split(":")[2]
+            counts[queue] = counts.get(queue, 0) + 1
+            for question in json.loads(await redis.get(key) or "[]"):
+                held[question] = name
+        self.workers = counts
+        self._judge(held, alive)
 
     def _judge(self, held: dict[str, str], alive: set[str]) -> None:
         now = time.monotonic()
@@ -164,3 +168,16 @@ class CeleryBrain:
                 pending.orphaned_at = now
             elif now - pending.orphaned_at > PATIENCE:
                 pending.future.set_exception(BrainGone(f"no worker serves the queue `{pending.queue}`"))
+
+
+async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended.
+
+    A cancellation that arrives just as a connection opens gets lost in `asyncio.wait_for` before Python 3.12
+    (https://github.com/python/cpython/issues/86296), and the reader would go on for ever.
+    """
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=0.5)

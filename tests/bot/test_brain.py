@@ -99,3 +99,21 @@ async def test_a_photo_goes_to_the_media_queue_and_a_deadline_holds(bench: Bench
     with pytest.raises(BrainLate):
         await bench.brain.ask(asked(0.4, photos=("a" * 64,)))
     assert await bench.redis.llen("media") == 1  # type: ignore[misc]
+
+
+async def test_a_broker_that_is_gone_counts_no_workers(tmp_path: Path) -> None:
+    with embedded(tmp_path / "run") as server:
+        brain = CeleryBrain(server.url, "g")
+        async with brain.running(), Redis.from_url(server.url) as redis:
+            await Bench(redis, brain).lives()
+            server.stop()
+            async with asyncio.timeout(10):
+                while brain.workers["text"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+
+
+async def test_it_ends_however_early_it_is_told_to(tmp_path: Path) -> None:
+    with embedded(tmp_path / "run") as server:
+        for moment in range(60):
+            async with asyncio.timeout(10), CeleryBrain(server.url, "g").running():
+                await asyncio.sleep(moment / 4000)
