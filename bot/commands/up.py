@@ -90,12 +90,10 @@ async def _check_knowledge(settings: Settings, *, asked_for: bool) -> None:
         live = await store.read(lambda tx: tx.knowledge.live(KB_ID))
     finally:
         await store.close()
-    if live is None and path is not None:
-        await asyncio.to_thread(load_knowledge, path)
-    elif asked_for:
-        _say(
-            f"Release {live.number if live else 0} is live in the database, so {path} was not read: polydesk kb import"
-        )
+    if live is None and settings.kb is not None:
+        await asyncio.to_thread(load_knowledge, settings.kb)
+    elif live is not None and asked_for:
+        _say(f"Release {live.number} is live in the database, so {settings.kb} was not read; see polydesk kb import")
 
 
 def _ready(settings: Settings) -> bool:
