@@ -21,6 +21,7 @@ export class Lines {
     this.look = look;
     this.shown = new Map();
     this.own = new Map();
+    this.arrived = new Set();
     this.tapped = new Set();
     place.addEventListener("scroll", () => { this.atEnd = this.nearEnd(); });
     this.atEnd = true;
@@ -56,8 +57,11 @@ export class Lines {
     if (line.text) box.append(this.bubble(line));
     if (line.choices?.length) box.append(this.choices(line.choices));
     box.append(this.stamp(at));
-    const mine = line.client_id && this.own.get(line.client_id);
-    if (mine) { mine.remove(); this.own.delete(line.client_id); }
+    if (line.client_id) {
+      this.arrived.add(line.client_id);
+      this.own.get(line.client_id)?.remove();
+      this.own.delete(line.client_id);
+    }
     this.shown.get(id)?.remove();
     this.shown.set(id, box);
     this.place.insertBefore(box, this.after(id));
@@ -80,8 +84,9 @@ export class Lines {
   // Something of the customer's own that the server has not shown yet.
   pending(item, state, words = "") {
     let box = this.own.get(item.client);
+    if (this.arrived.has(item.client)) return null;
     if (!box) {
-      if (state === "sent") return;
+      if (state === "sent") return null;
       box = element("div", "line customer waiting");
       box.dataset.client = item.client;
       for (const part of item.parts) {

@@ -54,7 +54,9 @@ export class Outbox {
   // What the server shows has arrived, whoever brought it there.
   arrived(client) {
     const item = this.items.find((one) => one.client === client);
-    if (item) this.remove(item);
+    if (!item) return;
+    this.remove(item);
+    this.nudge(); // nobody need wait any longer for the answer that says so
   }
 
   async run() {
@@ -64,6 +66,7 @@ export class Outbox {
     while (this.items.length) {
       const item = this.items[0];
       const outcome = await this.deliver(item);
+      if (!this.items.includes(item)) continue; // it was seen to arrive meanwhile
       if (outcome === true) {
         failures = 0;
         this.remove(item);

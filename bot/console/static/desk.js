@@ -122,7 +122,8 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
     }
     grow();
   }
-  look(true, true).then(down);
+  const claimed = detail.requestConfig.path.endsWith("/claim");
+  look(true, true).then(() => { down(); if (claimed) write("say"); });
 });
 document.body.addEventListener("input", ({ target }) => {
   if (target.name === "text" && target.form?.id === "composer") {
@@ -131,22 +132,25 @@ document.body.addEventListener("input", ({ target }) => {
     grow();
   }
 });
-document.body.addEventListener("change", ({ target }) => {
-  if (target.name !== "mode") return;
-  const note = target.value === "note";
-  const box = target.form.elements.text;
+document.body.addEventListener("change", ({ target }) => { if (target.name === "mode") write(target.value); });
+
+function write(mode) {
+  const composer = $("composer");
+  const note = mode === "note";
+  const box = composer.elements.text;
+  composer.elements.mode.value = mode;
   box.placeholder = note ? "A note that only colleagues see" : "Write to the customer";
   box.setAttribute("aria-label", note ? "Internal note" : "Answer");
-  target.form.querySelector(".send span").textContent = note ? "Save note" : "Send";
+  composer.querySelector(".send span").textContent = note ? "Save note" : "Send";
   box.focus();
-});
+}
 document.body.addEventListener("click", ({ target }) => {
   if (target.closest("#aside")) return $("talk").classList.toggle("sided");
   if (!target.closest("#side")) $("talk").classList.remove("sided");
   const use = target.closest("[data-use]");
   const composer = $("composer");
   if (!use || !composer) return;
-  composer.elements.mode.value = "say";
+  write("say");
   const box = composer.elements.text;
   const before = box.value.trim();
   box.value = before && before !== use.dataset.use ? `${before}\n\n${use.dataset.use}` : use.dataset.use;

@@ -28,10 +28,16 @@ document.addEventListener("input", ({ target }) => {
   if (target.matches?.("[data-grow]")) grow(target);
   if (!form?.contains(target)) return;
   dirty = true;
-  const id = form.elements.id;
   if (target.name === "id") target.dataset.own = "yes";
-  if (target.name === "question" && id.type !== "hidden" && !id.dataset.own) id.value = slug(target.value);
+  if (target.name === "question") suggest();
 });
+
+// A new entry's id follows its question until somebody types one.
+function suggest() {
+  const id = form?.elements.id;
+  if (id && id.type !== "hidden" && !id.dataset.own) id.value = slug(form.elements.question.value);
+}
+suggest();
 document.addEventListener("change", ({ target }) => { if (form?.contains(target) && target.type === "checkbox") dirty = true; });
 form?.addEventListener("files", ({ target }) => {
   dirty = true;

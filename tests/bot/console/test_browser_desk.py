@@ -1,0 +1,138 @@
+"""The desk in a real browser, with a customer in another."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from tests.bot.console.browsing import chromium, log_in, page_of
+from tests.bot.console.stage import ADMIN, AGENT, OTHER_AGENT, Gateway, jpeg
+
+pytestmark = pytest.mark.browser
+
+
+async def test_a_customer_waits_is_taken_over_answered_and_handed_back(gateway: Gateway) -> None:
+    async with (
+        chromium() as browser,
+        page_of(browser, gateway.url) as customer,
+        page_of(browser, gateway.url, permissions=["notifications"]) as mia,
+    ):
+        await log_in(mia, AGENT)
+        await expect(mia).to_have_title("Desk · Polydesk")
+        # A customer asks for a person: the tab counts, the page rings
+        await customer.goto("/")
+        await customer.get_by_label("Your message").fill("where is my order please?")
+        await customer.keyboard.press("Enter")
+        await expect(customer.locator(".line.bot")).to_have_count(1)
+        await customer.get_by_role("button", name="Talk to a person").click()
+        await expect(mia).to_have_title("(1) Desk · Polydesk")
+        await expect(mia.locator("html")).to_have_attribute("data-rings", "1")
+        ticket = mia.locator(".ticket.desk")
+        await expect(ticket).to_contain_text("asked for a person")
+        await ticket.click()
+        await expect(mia.locator("#side")).to_contain_text("Where is my order?")
+        await expect(mia.locator("#transcript")).to_contain_text("where is my order please?")
+        # Nobody answers without taking over; a note is possible at once
+        await expect(mia.get_by_role("textbox", name="Answer")).to_be_hidden()
+        await mia.get_by_text("Internal note", exact=True).click()
+        await mia.get_by_role("textbox", name="Internal note").fill("a regular customer")
+        await mia.get_by_role("button", name="Save note").click()
+        await expect(mia.locator(".said.note")).to_contain_text("a regular customer")
+        await mia.locator("#head").get_by_role("button", name="Take over").click()
+        await expect(customer.locator(".line.system")).to_contain_text("Mia is here")
+        await expect(mia).to_have_title("Desk · Polydesk")
+        # The bot's candidate, changed, with a photo
+        await mia.locator(".idea").first.get_by_role("button", name="Use this answer").click()
+        box = mia.get_by_role("textbox", name="Answer")
+        await expect(box).to_have_value("See [the tracking page](https://example.com/track).")
+        await box.press("End")
+        await box.press_sequentially(" Bye!")
+        await mia.locator(".writing input[type=file]").set_input_files(  # type: ignore[call-arg]
+            [{"name": "map.jpg", "mimeType": "image/jpeg", "buffer": jpeg("red", 200)}]
+        )
+        await box.press("Control+Enter")
+        await expect(customer.locator(".line.agent")).to_contain_text("See the tracking page. Bye!")
+        await expect(customer.locator(".line.agent img")).to_be_visible()
+        await expect(box).to_have_value("")
+        await expect(customer.locator("#lines")).not_to_contain_text("a regular customer")
+        # What the customer says now comes live, and the bot's idea is a draft
+        await customer.get_by_label("Your message").fill("thanks, is my order late?")
+        await customer.keyboard.press("Enter")
+        await expect(mia.locator("#transcript")).to_contain_text("thanks, is my order late?")
+        await expect(mia.locator(".said.draft")).to_contain_text("tracking page")
+        await mia.get_by_role("button", name="Hand back").click()
+        await expect(customer.locator(".line.system").last).to_contain_text("assistant is back")
+        await customer.get_by_label("Your message").fill("so where is my order?")
+        await customer.keyboard.press("Enter")
+        await expect(customer.locator(".line.bot").last).to_contain_text("tracking page")
+
+
+async def test_what_an_agent_types_survives_colleagues_reloads_and_refusals(gateway: Gateway) -> None:
+    house = gateway.house
+    async with (
+        chromium() as browser,
+        page_of(browser, gateway.url) as customer,
+        page_of(browser, gateway.url) as mia,
+        page_of(browser, gateway.url) as tom,
+    ):
+        await customer.goto("/")
+        await customer.get_by_role("button", name="Talk to a person").click()
+        await log_in(mia, AGENT)
+        await mia.locator(".ticket").click()
+        await mia.locator("#head").get_by_role("button", name="Take over").click()
+        box = mia.locator("#composer textarea")
+        await box.fill("A long answer that took an hour")
+        # Voice notes that play are not touched by what arrives
+        await mia.locator("#transcript .said").first.evaluate("(one) => { one.touched = true; }")
+        await customer.get_by_label("Your message").fill("hello? is anybody there?")
+        await customer.keyboard.press("Enter")
+        await expect(mia.locator("#transcript")).to_contain_text("is anybody there?")
+        assert await mia.locator("#transcript .said").first.evaluate("(one) => one.touched")
+        await expect(box).to_have_value("A long answer that took an hour")
+        await mia.reload()
+        await expect(box).to_have_value("A long answer that took an hour")
+        # The conversation is taken away meanwhile: the refusal is told, the words stay
+        (open_one,) = await house.store.read(lambda tx: tx.conversations.list())
+        await house.desk.hand_back(open_one.id, _author(AGENT))
+        await log_in(tom, OTHER_AGENT)
+        await tom.goto(f"/console/desk/{open_one.id}")
+        await tom.locator("#head").get_by_role("button", name="Take over").click()
+        await expect(tom.locator("#head")).to_contain_text("You have it")
+        await expect(mia.locator("#head")).to_contain_text("Tom has it")
+        await expect(box).to_be_hidden()
+        await mia.evaluate("() => document.getElementById('composer').requestSubmit()")
+        await expect(mia.get_by_role("alert")).to_contain_text("Claim the conversation first")
+        assert await box.input_value() == "A long answer that took an hour"
+
+
+async def test_every_page_of_the_console_counts_with_one_connection(gateway: Gateway) -> None:
+    async with (
+        chromium() as browser,
+        page_of(browser, gateway.url) as customer,
+        page_of(browser, gateway.url) as first,
+    ):
+        streams: list[str] = []
+        first.context.on("request", lambda asked: streams.append(asked.url) if "live" in asked.url else None)
+        await log_in(first, ADMIN)
+        second = await first.context.new_page()
+        await second.goto("/console/knowledge")
+        await customer.goto("/")
+        await customer.get_by_role("button", name="Talk to a person").click()
+        for page in (first, second):
+            await expect(page.locator("[data-count]")).to_have_text("1")
+        await expect(second).to_have_title("(1) Knowledge · Polydesk")
+        assert len(streams) == 1
+        # The tab that listened goes; another one takes over
+        await first.close()
+        (open_one,) = await gateway.store.read(lambda tx: tx.conversations.list())
+        await gateway.house.desk.claim(open_one.id, _author(AGENT))
+        await expect(second.locator("[data-count]")).to_be_hidden()
+        gateway.brain.workers = {"text": 0, "media": 0}
+        gateway.house.bell.ring("anything")
+        await expect(second.locator("#warning")).to_contain_text("No worker is running")
+
+
+def _author(name: str):  # type: ignore[no-untyped-def]
+    from core.values import Author, Role
+
+    return Author(name, name.capitalize(), Role.AGENT)
