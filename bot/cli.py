@@ -11,6 +11,7 @@ import typer
 from bot.commands import database, knowledge, models, question, users
 from bot.commands.doctor import doctor
 from bot.commands.up import up as run_up
+from bot.logs import configure
 from core.errors import BadInput, PolydeskError
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ def gateway() -> None:
 
 def main() -> None:
     """Run a command: exit 0 when done, 2 for bad input, 1 for anything else; the last line says what to do."""
+    configure("WARNING")  # to stderr, since stdout is for results
     try:
         app(standalone_mode=True)
     except BadInput as problem:

@@ -17,6 +17,7 @@ from core import wire
 from core.asking import Prediction, Question
 from core.broker import MEDIA, PREDICT
 from core.errors import PolydeskError
+from workers import logs
 from workers.app import app
 from workers.batcher import Batcher
 from workers.configuration import from_environment
@@ -45,6 +46,7 @@ _bench: list[Bench] = []  # empty until worker_init: importing this module build
 def _build(sender: Any = None, **_: Any) -> None:
     hold()
     configuration = from_environment()
+    logs.configure(configuration.log_level)
     queues = tuple(sender.app.amqp.queues.consume_from)
     redis = Redis.from_url(configuration.redis_url)
     engine = Engine.open(configuration, photos=MEDIA in queues)
