@@ -17,7 +17,9 @@ class Agent:
         self.http = httpx.AsyncClient(base_url=url, timeout=30, follow_redirects=True)
 
     async def log_in(self, name: str, password: str) -> None:
-        page = await self.http.post("/console/login", data={"name": name, "password": password, "next": "/console/desk"})
+        page = await self.http.post(
+            "/console/login", data={"name": name, "password": password, "next": "/console/desk"}
+        )
         assert page.status_code == 200, page.text[-500:]
         token = re.search(r'"X-CSRF": "([0-9a-f]+)"', page.text)
         assert token, page.text[-500:]

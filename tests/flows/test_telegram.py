@@ -28,7 +28,9 @@ def liked(telegram: FakeTelegram, shop: Installation) -> Iterator[None]:
 
 
 def turns_of(shop: Installation, chat: int) -> list[dict[str, object]]:
-    query = "SELECT t.question FROM turns t JOIN conversations c ON c.id = t.conversation WHERE c.chat = ? ORDER BY t.id"
+    query = (
+        "SELECT t.question FROM turns t JOIN conversations c ON c.id = t.conversation WHERE c.chat = ? ORDER BY t.id"
+    )
     return [json.loads(row["question"]) for row in shop.rows(query, str(chat)) if row["question"]]
 
 
@@ -165,9 +167,7 @@ async def test_a_very_long_answer_is_split(telegram: FakeTelegram, shop: Install
     assert [one.buttons for one in parts] == [()] * (len(parts) - 1) + [("That's not it",)]
 
 
-async def test_a_person_is_asked_and_an_agent_answers(
-    telegram: FakeTelegram, shop: Installation, agent: Agent
-) -> None:
+async def test_a_person_is_asked_and_an_agent_answers(telegram: FakeTelegram, shop: Installation, agent: Agent) -> None:
     ada = await greeted(telegram)
     await ada.says("/human")
     asked = await ada.hears(timeout=PATIENT)

@@ -1,0 +1,107 @@
+"""Start, stop, kill, start again: one small installation through its life, with a wrong Telegram token."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, FakeSlack
+from tests.fakes.telegram import FakeTelegram
+from tests.flows.installation import PATIENT, Browserless, Installation, free_port, gone
+from tests.flows.test_refusals import up
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_the_life_of_an_installation(
+    tmp_path: Path, models_dir: Path, tiny: Path, telegram: FakeTelegram, installations: list[Installation]
+) -> None:
+    async with FakeSlack() as slack:
+        environ = {
+            "POLYDESK_TELEGRAM_TOKEN": "987654:AAwrongwrongwrongwrongwrongwrongwrong",
+            "POLYDESK_TELEGRAM_API_URL": telegram.url,
+            "POLYDESK_SLACK_BOT_TOKEN": BOT_TOKEN,
+            "POLYDESK_SLACK_APP_TOKEN": APP_TOKEN,
+            "POLYDESK_SLACK_API_URL": slack.api_url,
+        }
+        installation = Installation(tmp_path / "data", models_dir, tiny, environ)
+        installations.append(installation)
+        ada = Browserless(installation.url)
+        try:
+            await _begins(installation, slack)
+            await _is_killed(installation, ada)
+            await _begins_again(installation, ada)
+            await _is_stopped(installation)
+        finally:
+            await ada.close()
+
+
+async def _begins(installation: Installation, slack: FakeSlack) -> None:
+    installation.start()
+    await installation.ready()
+    # The first start prints the admin's password; the wrong token shuts its own door only, and says what to do.
+    assert installation.password
+    (line,) = [line for line in installation.said().splitlines() if line.strip().startswith("Telegram ")]
+    assert "POLYDESK_TELEGRAM_TOKEN" in line and "@BotFather" in line
+    assert "wrongwrong" not in installation.said() + installation.logs()
+    (line,) = [line for line in installation.said().splitlines() if line.strip().startswith("Slack ")]
+    assert line.split() == ["Slack", "open"]
+    bob = slack.customer("Bob")
+    await bob.says("where is my order please?")
+    await bob.hears("Look at the tracking page.", timeout=PATIENT)
+    # A second one on the same data folder is refused.
+    second = await asyncio.to_thread(up, installation.data, "--port", str(free_port()), alone=False)
+    assert second.returncode == 1
+    assert f"Polydesk runs already on {installation.data}" in second.stderr.splitlines()[-1]
+
+
+async def _is_killed(installation: Installation, ada: Browserless) -> None:
+    await ada.open()
+    await ada.says("when do you close?")
+    await ada.hears()
+    # A message that is acknowledged and not yet answered, since more may follow it; then power fails.
+    gateway = installation.child("gateway")
+    await ada.says("cancel my order")
+    installation.kill()
+    os.kill(gateway, signal.SIGKILL)
+    # The workers end by themselves; a broker may stay, until the next start takes its place.
+    async with asyncio.timeout(15):
+        while [pid for pid in installation.children() if pid != _broker(installation)]:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+def _broker(installation: Installation) -> int:
+    try:
+        return installation.child("valkey")
+    except AssertionError:
+        return 0
+
+
+async def _begins_again(installation: Installation, ada: Browserless) -> None:
+    left = _broker(installation)
+    password, installation.password = installation.password, ""
+    installation.start()
+    await installation.ready()
+    said = installation.said()
+    assert "Preparing the models" not in said
+    assert "Release 1 is live in the database, so" in said and "was not read" in said
+    assert installation.password == "" and password not in said
+    assert left == 0 or not Path(f"/proc/{left}").exists()
+    # What was heard before is answered now, once.
+    await ada.sees("Press the cancel button.")
+    await asyncio.sleep(0.5)
+    assert len(await ada.told()) == 2
+    await ada.says("where is my order please?")
+    await ada.sees("Look at the tracking page.")
+
+
+async def _is_stopped(installation: Installation) -> None:
+    assert await asyncio.to_thread(installation.stop) == 0
+    assert "Stopping" in installation.said()
+    await gone(installation.data, 2.0)
+    assert not (installation.data / "run" / "valkey.sock").exists()
+    assert "Traceback" not in installation.said() + installation.logs()
