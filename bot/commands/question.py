@@ -95,8 +95,10 @@ def describe(prediction: Prediction, decision: Decision, knowledge: KnowledgeBas
         "transcript": prediction.transcript,
         "ocr": list(prediction.ocr),
         "language": language,
-        "evidence": prediction.evidence,
-        "unread": [{"part": part.blob, "problem": part.problem.value} for part in prediction.unread],
+        "evidence": {
+            **prediction.evidence,
+            "unread": [{"part": part.blob, "problem": part.problem.value} for part in prediction.unread],
+        },
         "model": prediction.model,
         "kb": name,
     }
@@ -133,7 +135,7 @@ def _show(told: dict[str, Any]) -> None:
     ):
         if value:
             typer.echo(f"{label}: {value}")
-    for part in told["unread"]:
+    for part in told["evidence"]["unread"]:
         typer.echo(f"could not be read: {part['part']} ({part['problem'].replace('_', ' ')})")
     for entry, score in told["top"]:
         typer.echo(f"  {score:.3f}  {entry}")

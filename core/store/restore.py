@@ -83,7 +83,7 @@ def _load(url: str, room: Path, force: bool) -> None:
     try:
         with translated(), engine.connect() as connection, connection.begin():
             if not force and not _empty(connection):
-                raise BadInput("the database holds something already; restore into an empty one, or force it")
+                raise BadInput("the database holds something already; restore into an empty one, or add --force")
             for table in reversed(metadata.sorted_tables):
                 connection.execute(delete(table))
             for table in metadata.sorted_tables:
