@@ -37,7 +37,7 @@ class Agent:
     async def finds(self, words: str) -> str:
         """The one conversation with these words."""
         async with asyncio.timeout(PATIENT):
-            while not (ids := await self.found(words)):
+            while not (ids := await self.found(words)):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         assert len(ids) == 1, ids
         return ids[0]
@@ -53,7 +53,7 @@ class Agent:
         page = ""
         try:
             async with asyncio.timeout(PATIENT):
-                while words not in (page := await self.page(id)):
+                while words not in (page := await self.page(id)):  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
         except TimeoutError as late:
             shown = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.partition('id="talk"')[2]))

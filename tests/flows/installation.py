@@ -205,7 +205,7 @@ class Browserless:
         """What others than the customer said, once there are `count` lines of it."""
         try:
             async with asyncio.timeout(seconds):
-                while len(said := await self.told()) < count:
+                while len(said := await self.told()) < count:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         except TimeoutError as late:
             raise AssertionError(f"heard no {count} lines in {seconds} s: {await self.told()}") from late

@@ -35,6 +35,16 @@ def commands() -> dict[str, list[str]]:
     return {name: shlex.split(command) for name, _, command in lines}
 
 
+def started(data: Path, gateway: dict[str, str], worker: dict[str, str]) -> dict[str, subprocess.Popen[bytes]]:
+    """The Procfile's processes; what workers find in their environment holds no token and no database."""
+    running = {}
+    for name, command in commands().items():
+        with (data / f"{name}.log").open("wb") as log:
+            environ = gateway if name == "gateway" else worker
+            running[name] = subprocess.Popen(command, cwd=data, env=environ, stdout=log, stderr=log)
+    return running
+
+
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     """A PostgreSQL server of a package, in a folder of its own."""
@@ -97,14 +107,11 @@ async def house(
         "POLYDESK_SLACK_API_URL": slack.api_url,
     }
     adding = ["polydesk", "user", "add", "grace", "--role", "admin"]
-    subprocess.run(adding, cwd=data, env={**gateway, "POLYDESK_NEW_PASSWORD": PASSWORD}, check=True, timeout=60)
+    secret = {**gateway, "POLYDESK_NEW_PASSWORD": PASSWORD}
+    await asyncio.to_thread(subprocess.run, adding, cwd=data, env=secret, check=True, timeout=60)
     with contextlib.ExitStack() as stack:
         stack.callback(sweep, data)
-        running = {}
-        for name, command in commands().items():
-            log = stack.enter_context((data / f"{name}.log").open("wb"))
-            environ = gateway if name == "gateway" else worker
-            running[name] = subprocess.Popen(command, cwd=data, env=environ, stdout=log, stderr=log)
+        running = started(data, gateway, worker)
         async with httpx.AsyncClient(base_url=url) as http:
             async with asyncio.timeout(120):
                 while True:
@@ -189,4 +196,3 @@ async def test_figures_for_operators(house: str) -> None:
     async with httpx.AsyncClient(base_url=house) as http:
         assert (await http.get("/healthz")).json()["doors"] == {"web": "open", "telegram": "open", "slack": "open"}
         assert "polydesk" in (await http.get("/metrics")).text
-
