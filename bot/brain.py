@@ -111,7 +111,8 @@ class CeleryBrain:
         while True:
             try:
                 popped = await redis.brpop([self._inbox], timeout=2)
-            except RedisError as problem:
+            except Exception as problem:
+                # Without a reader no question is ever answered again, so whatever it is, it is tried again.
                 log.warning("brain.reader_lost", problem=type(problem).__name__)
                 await asyncio.sleep(0.5)
                 continue
@@ -136,7 +137,9 @@ class CeleryBrain:
             await asyncio.sleep(BEAT_SECONDS / 2)
             try:
                 await self._look(redis)
-            except RedisError:
+            except Exception as problem:
+                if not isinstance(problem, RedisError):
+                    log.exception("brain.watch_failed")
                 # Whoever asks whether we are ready must not read an old count.
                 self.workers = dict.fromkeys(self.workers, 0)
 

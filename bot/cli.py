@@ -33,7 +33,7 @@ app.command()(doctor)
 @app.command()
 def up(
     kb: Annotated[Path | None, typer.Option(help="Knowledge base for a database that has none yet.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of web chat and console.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of web chat and console.")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the web chat.")] = False,
 ) -> None:
     """Run everything on this machine: broker, workers, gateway, web chat, console, Telegram, Slack."""

@@ -18,9 +18,10 @@ from prometheus_client import generate_latest
 from bot.alarm import Alarm
 from bot.console.app import mount_console
 from bot.doors import Doors
+from bot.launcher import must_be_free
 from bot.logs import configure
 from bot.settings import Settings
-from bot.wiring import House, house
+from bot.wiring import KB_ID, House, house
 from core.broker import MEDIA, TEXT
 from core.errors import PolydeskError, Retry
 from core.store.sweep import sweep
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 
 _TICK_SECONDS = 15.0
 _SWEEP_SECONDS = 3600.0
+_FAREWELL = 5.0  # seconds that words on their way get when we stop
 
 
 def run(settings: Settings) -> None:
@@ -41,6 +43,7 @@ def run(settings: Settings) -> None:
     """
     configure(settings.log_level)
     hold()
+    must_be_free(settings.host, settings.port)
     asyncio.run(_serve(settings))
 
 
@@ -74,7 +77,7 @@ async def _serve(settings: Settings) -> None:
             url = settings.public_url or f"http://{settings.host}:{settings.port}"
             alarm = Alarm(home.store, home.bell, settings.notify_url.get_secret_value(), url)
             background.append(_again_and_again(alarm.run, 1.0))
-        await _together(server.serve(), background)
+        await _together(home, server.serve(), background)
 
 
 class _Server(uvicorn.Server):
@@ -92,12 +95,16 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _together(serving: Coroutine[Any, Any, None], background: list[Coroutine[Any, Any, None]]) -> None:
-    """Run the server, and the rest for as long as it runs."""
+async def _together(
+    home: House, serving: Coroutine[Any, Any, None], background: list[Coroutine[Any, Any, None]]
+) -> None:
+    """Run the server, and the rest for as long as it runs; what is ready to be sent leaves before the doors close."""
     tasks = [asyncio.create_task(work) for work in background]
     try:
         await serving
     finally:
+        await home.answering.close()
+        await home.courier.finish(_FAREWELL)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -121,7 +128,7 @@ def build(home: House, doors: Doors) -> FastAPI:
         if not home.publishing.prepared:
             missing.append("the workers are reading the knowledge base")
         try:
-            await home.store.read(lambda tx: tx.knowledge.live("default"))
+            await home.store.read(lambda tx: tx.knowledge.live(KB_ID))
         except PolydeskError as problem:
             missing.append(f"database: {problem}")
         return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
@@ -141,6 +148,7 @@ def build(home: House, doors: Doors) -> FastAPI:
 
 async def _seed(home: House) -> None:
     if home.settings.kb is None:
+        await home.live.of(KB_ID)  # raises what to do when nothing was ever published
         return
     if await home.publishing.seed(home.settings.kb):
         log.info("knowledge.seeded", path=str(home.settings.kb))

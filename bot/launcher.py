@@ -72,20 +72,16 @@ class Launcher:
         self._say = say
         self._broker = broker
         self._read, self._write = os.pipe()
-        environ = {
-            **os.environ,
-            "POLYDESK_DATA": str(settings.data),
-            "POLYDESK_REDIS_URL": redis_url,
-            "POLYDESK_PORT": str(settings.port),
-            "POLYDESK_KB": str(settings.kb or ""),
-            "PYTHONUNBUFFERED": "1",
-        }
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("POLYDESK_")}
+        # Workers get what they need and nothing else: no platform token, no database password.
+        worker = {**plain, **worker_environment(settings, redis_url)}
+        gateway = {**os.environ, **worker, "POLYDESK_PORT": str(settings.port), "POLYDESK_KB": str(settings.kb or "")}
         logs = settings.data / "log"
         polydesk = (sys.executable, "-m", "bot")
         self.children = [
-            Child("text worker", worker_command("text"), environ, logs / "text.log"),
-            Child("media worker", worker_command("media"), environ, logs / "media.log"),
-            Child("gateway", (*polydesk, "gateway"), environ, logs / "gateway.log"),
+            Child("text worker", worker_command("text"), worker, logs / "text.log"),
+            Child("media worker", worker_command("media"), worker, logs / "media.log"),
+            Child("gateway", (*polydesk, "gateway"), gateway, logs / "gateway.log"),
         ]
 
     def start(self) -> None:
@@ -149,6 +145,21 @@ class Launcher:
         os.close(self._read)
 
 
+def worker_environment(settings: Settings, redis_url: str) -> dict[str, str]:
+    """The settings that workers read, wherever they were written: in the environment or in a .env file."""
+    return {
+        "POLYDESK_DATA": str(settings.data),
+        "POLYDESK_REDIS_URL": redis_url,
+        "POLYDESK_BLOBS": str(settings.blob_folder),
+        "POLYDESK_TEXT_MODEL": settings.text_model,
+        "POLYDESK_IMAGE_MODEL": settings.image_model,
+        "POLYDESK_SPEECH_MODEL": settings.speech_model,
+        "POLYDESK_DEVICE": settings.device,
+        "POLYDESK_LOG_LEVEL": settings.log_level,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
 def worker_command(queue: str) -> tuple[str, ...]:
     """The command line of a worker process, as in the Procfile."""
     threads = "64" if queue == "text" else "4"
@@ -172,7 +183,7 @@ def only_one(folder: Path) -> Iterator[None]:
     Raises:
         Broken: another `polydesk up` runs on it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "up.lock"
     with path.open("a+b") as file:
         if not _locked(file):

@@ -183,12 +183,17 @@ def _sentences(error: dict[str, object]) -> list[str]:
     return message.split("\n")
 
 
+def data_folder(settings: Settings) -> Path:
+    """The data folder, made for its owner alone: it holds what customers wrote."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return settings.data
+
+
 def secret_of(settings: Settings) -> str:
     """The secret that signs cookies: the one that is set, else one generated once under the data folder (mode 600)."""
     if settings.secret is not None:
         return settings.secret.get_secret_value()
-    settings.data.mkdir(parents=True, exist_ok=True)
-    path = settings.data / "secret"
+    path = data_folder(settings) / "secret"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -7,7 +7,7 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from bot.settings import Settings
+from bot.settings import Settings, data_folder
 from core.clock import WallClock
 from core.errors import BadInput
 from core.store.store import Store
@@ -39,7 +39,7 @@ def matches(password: str, known: str) -> bool:
 
 async def first_admin(settings: Settings) -> str:
     """Make the first admin where there is nobody yet; returns the generated password, or nothing."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    data_folder(settings)
     store = await Store.open(settings.database, settings.blob_folder, WallClock())
     try:
         if await store.read(lambda tx: tx.users.list()):

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from adapters.registry import adapter
 from bot.brain import CeleryBrain
 from bot.measures import Measures
-from bot.settings import Settings
+from bot.settings import Settings, data_folder
 from core.answering import Answering, Room
 from core.bell import Bell
 from core.clock import WallClock
@@ -60,7 +60,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         )
     clock = WallClock()
     patience = Patience()
-    settings.data.mkdir(parents=True, exist_ok=True)
+    data_folder(settings)
     store = await Store.open(settings.database, settings.blob_folder, clock, exclusive=True)
     try:
         bell = Bell()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -19,9 +19,10 @@ from core.finishing import Finishing, Outcome
 from core.lanes import Lanes
 from core.listening import Listening, talk
 from core.live import Live, Published
+from core.policy import kind
 from core.ports import Adapter, Brain, Clock
 from core.quiet import LONGEST
-from core.saying import Saying, voice_for
+from core.saying import Saying, introduced, voice_for
 from core.speaking import Mouth
 from core.store.store import Store, Tx
 from core.store.tables import new_id
@@ -94,7 +95,8 @@ class Answering:
 
     async def _give_up(self, id: str) -> None:
         """Whatever it is that we cannot do with these events, a human can look at them, and the customer is told."""
-        published = await self._published(id)
+        conversation = await self._room.store.read(lambda tx: _read(tx, id))
+        published = await self._room.live.or_nothing(conversation.kb_id)
 
         async def hand_over(tx: Tx) -> None:
             conversation = await _read(tx, id)
@@ -149,7 +151,7 @@ class Answering:
             return decision
 
         decision = await self._room.store.write(finish)
-        self._room.measure(type(decision).__name__.lower(), (self._room.clock.now() - began) / 1000)
+        self._room.measure(kind(decision), (self._room.clock.now() - began) / 1000)
 
     async def _think(self, id: str, turn: str, events: Sequence[InboundEvent], published: Published) -> Outcome:
         parts = [part for event in events for part in event.attachments]
@@ -184,8 +186,10 @@ class Answering:
         async def hold(tx: Tx) -> None:
             conversation = await _read(tx, id)
             if conversation.owner is Owner.BOT:
-                words = Saying(voice_for(conversation, published.knowledge).say("holding"))
-                await self._mouth.say(tx, conversation, words, now=self._room.clock.now(), turn=turn)
+                voice = voice_for(conversation, published.knowledge)
+                words = introduced(Saying(voice.say("holding")), conversation, voice)
+                met = await tx.conversations.put(replace(conversation, welcomed=True))
+                await self._mouth.say(tx, met, words, now=self._room.clock.now(), turn=turn)
 
         await self._room.store.write(hold)
         self._room.courier.wake(id)

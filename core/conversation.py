@@ -103,6 +103,8 @@ def claim(conversation: Conversation, agent: str, name: str, now: int) -> Conver
         agent=agent,
         agent_name=name,
         agent_at=now,
+        # The customer goes on waiting until the agent has said something.
+        waiting_since=conversation.waiting_since or now,
         reminded_at=0,
         misses=0,
     )

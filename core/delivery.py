@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import structlog
 
 from core.bell import Bell
-from core.errors import Blocked, OutcomeUnknown, PolydeskError, Refused, Retry
+from core.errors import Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
 from core.lanes import Lanes
 from core.ports import Adapter, Clock
 from core.store.outbox import Delivery, Outgoing
@@ -17,8 +17,9 @@ from core.store.store import Store, Tx
 
 log = structlog.get_logger()
 
-_LONGEST_PAUSE = 60.0
-_MOST_ATTEMPTS = 12  # about ten minutes of a platform that cannot be reached
+_LONGEST_PAUSE = 60.0  # seconds between two attempts
+_LONGEST_WAIT = 3600.0  # seconds that a platform may make us wait
+_GIVE_UP_MS = 6 * 3600 * 1000  # of a platform that cannot be reached; nobody wants yesterday's answer
 
 
 class Courier:
@@ -52,11 +53,15 @@ class Courier:
             await self._clock.sleep(0.02)
         return True
 
-    async def close(self) -> None:
-        """Stop; what is ready leaves at the next start."""
+    async def finish(self, seconds: float) -> None:
+        """Let what is ready leave, at most `seconds`; then stop. What is left leaves at the next start."""
         for task in self._later:
             task.cancel()
-        await self._lanes.close()
+        await self._lanes.finish(seconds)
+
+    async def close(self) -> None:
+        """Stop at once."""
+        await self.finish(0)
 
     async def idle(self) -> None:
         """Wait until no lane works."""
@@ -67,40 +72,59 @@ class Courier:
         door = self._doors.get(known.address.platform) if known else None
         while door is not None:  # a door that is shut today may be open after the next start: its rows wait
             row = await self._store.write(lambda tx: tx.outbox.take(conversation, self._clock.now()))
-            if row is None or not await self._sent(door, row):
-                return
+            if row is None:
+                break
+            await self._send(door, row)
             self._bell.ring(conversation)
+        due = await self._store.read(lambda tx: tx.outbox.due(conversation))
+        if door is not None and due is not None:
+            self._wake_later(conversation, max(0, due - self._clock.now()) / 1000)
 
-    async def _sent(self, door: Adapter, row: Outgoing) -> bool:
-        """Send one row and record the outcome; False when it must wait."""
+    async def _send(self, door: Adapter, row: Outgoing) -> None:
+        """Send one row and record the outcome, whatever happens: a row left as being sent would block all behind it."""
         try:
             sent = await door.send(row.call)
+        except Throttled as problem:
+            await self._postpone(row, problem, problem.after)
         except Retry as problem:
-            await self._postpone(row, problem)
-            return False
+            if self._clock.now() - row.created_at > _GIVE_UP_MS:
+                await self._record(row, Refused(f"given up after {row.attempts} attempts: {problem}"))
+            else:
+                await self._postpone(row, problem, max(problem.after, min(0.5 * 2**row.attempts, _LONGEST_PAUSE)))
+        except Broken as problem:
+            # A token or a proxy that somebody must mend: the words wait for it.
+            await self._postpone(row, problem, _LONGEST_PAUSE)
         except PolydeskError as problem:
             await self._record(row, problem)
+        except Exception as problem:
+            log.exception("delivery.broke", conversation=row.conversation)
+            await self._record(row, OutcomeUnknown(f"{type(problem).__name__} while sending"))
         else:
-            await self._store.write(lambda tx: tx.outbox.sent(row.id, sent.message))
-        return True
+            await self._surely(lambda tx: tx.outbox.sent(row.id, sent.message))
 
-    async def _postpone(self, row: Outgoing, problem: Retry) -> None:
-        if row.attempts >= _MOST_ATTEMPTS:
-            await self._record(row, Refused(f"given up after {row.attempts} attempts: {problem}"))
-            self.wake(row.conversation)
-            return
-        pause = min(max(problem.after, min(0.5 * 2**row.attempts, _LONGEST_PAUSE)), 3600.0)
+    async def _postpone(self, row: Outgoing, problem: PolydeskError, pause: float) -> None:
+        pause = min(pause, _LONGEST_WAIT)
         log.warning("delivery.later", conversation=row.conversation, seconds=pause, problem=type(problem).__name__)
         not_before = self._clock.now() + int(pause * 1000)
-        await self._store.write(lambda tx: tx.outbox.later(row.id, not_before))
+        await self._surely(lambda tx: tx.outbox.later(row.id, not_before))
 
-        async def wake_later() -> None:
+    def _wake_later(self, conversation: str, pause: float) -> None:
+        async def wake() -> None:
             await self._clock.sleep(pause)
-            self.wake(row.conversation)
+            self.wake(conversation)
 
-        task = asyncio.create_task(wake_later())
+        task = asyncio.create_task(wake())
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+
+    async def _surely(self, work: Callable[[Tx], Awaitable[None]]) -> None:
+        """Record an outcome; while the database is away, nothing else of this conversation may leave."""
+        while True:
+            try:
+                return await self._store.write(work)
+            except Retry as problem:
+                log.warning("delivery.not_recorded", problem=str(problem))
+                await self._clock.sleep(max(problem.after, 0.2))
 
     async def _record(self, row: Outgoing, problem: PolydeskError) -> None:
         """Write down that a row did not (surely) arrive, where the agent sees it."""
@@ -115,5 +139,5 @@ class Courier:
             if conversation is not None and isinstance(problem, Blocked):
                 await tx.conversations.put(replace(conversation, blocked=True))
 
-        await self._store.write(record)
+        await self._surely(record)
         self._bell.ring(row.conversation)

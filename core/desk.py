@@ -47,13 +47,13 @@ class Desk:
             moved = moves.claim(conversation, agent.id, agent.name or agent.id, self._clock.now())
             moved = await tx.conversations.put(replace(moved, welcomed=True))
             await tx.desk.claim(id, agent.id)
-            await tx.labels.add(id, "claim", by=agent.id)
+            await _label(tx, id, "claim", agent)
             await self._tell(tx, moved, knowledge, "claimed", name=moved.agent_name)
             return moved
 
         moved = await self._move(id, claim)
-        await self._courier.settled(id, CONFIRM_SECONDS)
         self._wake(id)
+        await self._courier.settled(id, CONFIRM_SECONDS)
         return moved
 
     async def say(
@@ -66,7 +66,7 @@ class Desk:
         async def say(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
             moved = await tx.conversations.put(moves.agent_spoke(conversation, agent.id, self._clock.now()))
             if entry:
-                await tx.labels.add(id, "agent_entry", entry=entry, turn=turn, by=agent.id)
+                await _label(tx, id, "agent_entry", agent, entry, turn)
             for blob in photos:
                 await tx.blobs.refer(blob, id, "attachment")
             words = Saying(text.strip(), (), tuple(photos))
@@ -95,7 +95,7 @@ class Desk:
         async def back(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
             moved = await tx.conversations.put(moves.hand_back(conversation, agent.id))
             await tx.desk.close(id)
-            await tx.labels.add(id, "hand_back", by=agent.id)
+            await _label(tx, id, "hand_back", agent)
             await self._tell(tx, moved, knowledge, "back")
             return moved
 
@@ -109,7 +109,7 @@ class Desk:
         async def resolve(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
             moved = await tx.conversations.put(moves.resolve(conversation, self._clock.now(), agent.id))
             await tx.desk.close(id)
-            await tx.labels.add(id, "resolve", by=agent.id)
+            await _label(tx, id, "resolve", agent)
             await self._tell(tx, moved, knowledge, "resolved")
             return moved
 
@@ -119,7 +119,7 @@ class Desk:
 
     async def _move(self, id: str, move: Move) -> Conversation:
         conversation = await self._store.read(lambda tx: _existing(tx, id))
-        published = await self._live.of(conversation.kb_id)
+        published = await self._live.or_nothing(conversation.kb_id)
 
         async def work(tx: Tx) -> Conversation:
             return await move(tx, await _existing(tx, id), published.knowledge)
@@ -144,3 +144,12 @@ async def _existing(tx: Tx, id: str) -> Conversation:
     if conversation is None:
         raise BadInput("there is no such conversation; it may have been deleted")
     return conversation
+
+
+async def _label(tx: Tx, id: str, kind: str, agent: Author, entry: str = "", turn: str = "") -> None:
+    """What an agent did, with the release and the model that stood behind the conversation's turn."""
+    last = await tx.turns.get(turn) if turn else await tx.turns.last(id)
+    model = str((last.prediction or {}).get("model", "")) if last else ""
+    release = last.release if last else ""
+    turn = last.id if last else turn
+    await tx.labels.add(id, kind, entry=entry, turn=turn, release=release, model=model, by=agent.id)

@@ -8,12 +8,12 @@ from typing import Any
 
 from core import conversation as moves
 from core import wire
-from core.asking import Answer, Clarify, Decision, Escalate, Hold, Prediction, Question, Reason
+from core.asking import Answer, Decision, Escalate, Hold, Prediction, Question, Reason
 from core.conversation import Conversation, Owner
 from core.live import Published
-from core.policy import decide
+from core.policy import decide, kind
 from core.ports import Clock
-from core.saying import Saying, handed_over, saying, unread, voice_for
+from core.saying import Saying, handed_over, introduced, saying, unread, voice_for
 from core.speaking import Mouth
 from core.store.store import Tx
 from core.values import EventKind, InboundEvent, Problem
@@ -58,7 +58,7 @@ class Finishing:
             events=[event.id for event in events],
             question=wire.dump(outcome.question) if outcome.question else None,
             prediction=wire.dump(prediction) if prediction else None,
-            decision={"kind": type(decision).__name__.lower(), **wire.dump(decision)},
+            decision={"kind": kind(decision), **wire.dump(decision)},
             release=published.blob,
         )
         if isinstance(decision, Hold):
@@ -73,9 +73,7 @@ class Finishing:
         """Ask for a human, and tell the customer."""
         now = self._clock.now()
         voice = voice_for(conversation, published.knowledge, turn)
-        words = handed_over(reason, voice, now).after(lead)
-        if not conversation.welcomed:
-            words = words.after(voice.say("welcome"))
+        words = introduced(handed_over(reason, voice, now).after(lead), conversation, voice)
         moved = replace(moves.hand_over(conversation, reason.value, now), welcomed=True)
         moved = await tx.conversations.put(moved)
         await tx.desk.open(conversation.id, reason.value)
@@ -103,11 +101,8 @@ class Finishing:
         if await self._same_as_before(tx, conversation, events, decision):
             return
         words = saying(decision, outcome.prediction, problems, voice, now).before(lost)
-        if not conversation.welcomed:
-            words = words.after(voice.say("welcome"))
-        misses = conversation.misses + 1 if isinstance(decision, Escalate) and _counts(decision) else 0
-        if isinstance(decision, Clarify):
-            misses = conversation.misses
+        words = introduced(words, conversation, voice)
+        misses = 0 if isinstance(decision, Answer) else conversation.misses + _counts(decision)
         moved = await tx.conversations.put(replace(conversation, misses=misses, welcomed=True))
         await self._mouth.say(tx, moved, words, now=now, turn=turn, facts=_facts(decision, outcome))
         if isinstance(decision, Answer) and decision.then_escalate:
@@ -167,14 +162,14 @@ def _only_unread(decision: Decision) -> bool:
     return isinstance(decision, Escalate) and decision.reason is Reason.UNREADABLE and decision.offer
 
 
-def _counts(decision: Escalate) -> bool:
-    """Whether it is a miss; a sticker is not, however many follow it."""
-    return decision.reason is not Reason.UNREADABLE
+def _counts(decision: Decision) -> int:
+    """Whether it is a miss; asking back is none, nor is a sticker, however many follow it."""
+    return int(isinstance(decision, Escalate) and decision.reason is not Reason.UNREADABLE)
 
 
 def _facts(decision: Decision, outcome: Outcome) -> dict[str, Any]:
     """What the desk shows about a message of the bot."""
-    facts: dict[str, Any] = {"decision": type(decision).__name__.lower()}
+    facts: dict[str, Any] = {"decision": kind(decision)}
     if isinstance(decision, Answer):
         facts |= {"entry": decision.entry, "builtin": decision.builtin}
     if isinstance(decision, Escalate | Hold):

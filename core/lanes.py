@@ -67,6 +67,13 @@ class Lanes:
             if not wake.is_set():
                 self._wakes.pop(key, None)
 
+    async def finish(self, seconds: float) -> None:
+        """Take no new work, give what runs `seconds` to end, then stop it."""
+        self._closed = True
+        if self._tasks and seconds > 0:
+            await asyncio.wait(list(self._tasks.values()), timeout=seconds)
+        await self.close()
+
     async def close(self) -> None:
         """Stop every lane; what was not finished is found again at the next start."""
         self._closed = True

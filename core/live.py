@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
 from core import wire
 from core.errors import Broken
 from core.knowledge.entries import KnowledgeBase, Release
 from core.store.blobs import BlobFolder
 from core.store.store import Store
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,14 @@ class Live:
         if row is None:
             raise Broken("no knowledge base was published yet: polydesk kb import PATH, then polydesk kb publish")
         return await self.at(row.blob)
+
+    async def or_nothing(self, kb_id: str) -> Published:
+        """The same, or an empty knowledge base: humans must be reachable whatever became of the release."""
+        try:
+            return await self.of(kb_id)
+        except Broken as problem:
+            log.error("release.missing", problem=str(problem))
+            return Published("", Release(kb_id, 0, KnowledgeBase("")))
 
     async def at(self, blob: str) -> Published:
         """The release that lies under this blob."""

@@ -50,6 +50,11 @@ def alone(prediction: Prediction, knowledge: KnowledgeBase) -> Decision:
     return decide(nobody, prediction, knowledge)
 
 
+def kind(decision: Decision) -> str:
+    """`answer`, `clarify`, `escalate` or `hold`, as commands and files name it."""
+    return type(decision).__name__.lower()
+
+
 def _live(id: str, knowledge: KnowledgeBase) -> bool:
     entry = knowledge.entry(id)
     return entry is not None and entry.enabled

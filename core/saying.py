@@ -18,7 +18,7 @@ CONTINUES = "\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A button to be: what it says, and what a tap on it will mean (`core.buttons`)."""
+    """A button to be: what it says, and what a tap on it will mean (`core.taps`)."""
 
     label: str
     meaning: dict[str, object]
@@ -94,6 +94,11 @@ def saying(
             return handed_over(reason, voice, now)
         case Hold():
             raise ValueError("a held prediction is never said")
+
+
+def introduced(words: Saying, conversation: Conversation, voice: Voice) -> Saying:
+    """The words; the first of a conversation come after who is speaking, and how to reach a person."""
+    return words if conversation.welcomed else words.after(voice.say("welcome"))
 
 
 def answer(entry: str, voice: Voice) -> Saying:

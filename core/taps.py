@@ -13,7 +13,7 @@ from core.finishing import Finishing
 from core.live import Published
 from core.policy import SHOWN
 from core.ports import Clock
-from core.saying import Saying, Voice, answer, clarify, voice_for
+from core.saying import Saying, Voice, answer, clarify, introduced, voice_for
 from core.speaking import Mouth
 from core.store.store import Tx
 from core.values import EventKind, InboundEvent
@@ -31,6 +31,8 @@ class Taps:
         """Do what a command or a tap asks for; anything else (a block, an unknown kind) asks for nothing."""
         if event.kind is EventKind.TAPPED:
             meaning = await tx.buttons.take(event.tap) or {}
+            if meaning and not await tx.buttons.spend(event.tap):
+                return  # tapped twice: the first tap was acted upon
             await self._tapped(tx, conversation, event, meaning, published)
         elif event.kind is EventKind.CREATED and event.command:
             await self._command(tx, conversation, event.command, published)
@@ -42,7 +44,11 @@ class Taps:
         elif command == "start":
             await self._say(tx, replace(conversation, welcomed=True), Saying(voice.say("welcome"), (voice.person(),)))
         else:
-            await self._say(tx, conversation, Saying(voice.say("help"), (voice.person(),)))
+            await self._help(tx, conversation, voice)
+
+    async def _help(self, tx: Tx, conversation: Conversation, voice: Voice) -> None:
+        words = introduced(Saying(voice.say("help"), (voice.person(),)), conversation, voice)
+        await self._say(tx, replace(conversation, welcomed=True), words)
 
     async def _tapped(
         self, tx: Tx, conversation: Conversation, event: InboundEvent, meaning: dict[str, Any], published: Published
@@ -84,7 +90,7 @@ class Taps:
             await self._next(tx, conversation, meaning, prediction, voice, published)
         else:
             # An old button: its meaning has expired, or its entry is gone. Never silence.
-            await self._say(tx, conversation, Saying(voice.say("help"), (voice.person(),)))
+            await self._help(tx, conversation, voice)
 
     async def _next(
         self,

@@ -12,7 +12,7 @@ from core.bell import Bell
 from core.conversation import Conversation
 from core.delivery import Courier
 from core.errors import PolydeskError
-from core.knowledge.hours import is_open
+from core.knowledge.hours import is_open, next_opening
 from core.live import Live
 from core.ports import Clock
 from core.saying import Saying, voice_for
@@ -63,8 +63,8 @@ class Timers:
         for conversation in due.waiting:
             await self._alone(self._nobody_came, conversation, now)
         for conversation in due.silent:
-            # Only a customer who wrote since can miss an agent's word.
-            if conversation.heard_at > conversation.agent_at:
+            # Only a customer who wrote since, or was never answered, can miss an agent's word.
+            if conversation.heard_at > conversation.agent_at or conversation.waiting_since:
                 await self._alone(self._agent_is_silent, conversation, now)
         for conversation in due.idle:
             await self._alone(self._ended, conversation, now)
@@ -76,6 +76,8 @@ class Timers:
         except PolydeskError as problem:
             # Somebody was faster, or the database is away: the next tick looks again.
             log.info("timers.later", conversation=conversation.id, problem=str(problem))
+        except Exception:
+            log.exception("timers.failed", conversation=conversation.id)
 
     async def _ended(self, conversation: Conversation, now: int) -> None:
         """Nobody has said a word for a day."""
@@ -90,10 +92,13 @@ class Timers:
     async def _nobody_came(self, conversation: Conversation, now: int) -> None:
         """Tell the customer once, the agents again and again; outside the working hours nobody is expected."""
         published = await self._live.of(conversation.kb_id)
-        if not is_open(published.knowledge.desk, now):
+        desk = published.knowledge.desk
+        # Whoever wrote at night waits from the morning on.
+        since = next_opening(desk, conversation.waiting_since) or conversation.waiting_since
+        if not is_open(desk, now) or now - since < self._patience.unclaimed:
             return
         first = conversation.reminded_at == 0
-        minutes = (now - conversation.waiting_since) // MINUTE
+        minutes = (now - since) // MINUTE
 
         async def remind(tx: Tx) -> None:
             moved = await tx.conversations.put(replace(conversation, reminded_at=now))

@@ -117,7 +117,12 @@ class Engine:
         for place, case in cases.items():
             groups.setdefault((case.perceived.question.release, case.encoder.digest), []).append(place)
         for places in groups.values():
-            answers |= dict(zip(places, self._answer([cases[place] for place in places]), strict=True))
+            try:
+                told: Sequence[Prediction | Exception] = self._answer([cases[place] for place in places])
+            except Exception as problem:
+                log.exception("questions.failed", release=cases[places[0]].perceived.question.release)
+                told = [problem] * len(places)
+            answers |= dict(zip(places, told, strict=True))
         return [answers[place] for place in range(len(questions))]
 
     def _case(self, question: Question) -> _Case:
@@ -217,7 +222,11 @@ class Engine:
 
     def _example(self, name: str) -> Floats | None:
         encoder = self._shelf.image
-        raw = self._read(name)
+        try:
+            raw = self._read(name)
+        except PolydeskError as problem:
+            log.warning("example.missing", photo=name, problem=str(problem))
+            return None
         place = key(encoder.digest, hashlib.sha256(raw).hexdigest())
         known = self._cache.get([place])
         if place in known:

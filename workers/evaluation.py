@@ -9,11 +9,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from core.asking import Answer, Clarify, Decision
-from core.errors import PolydeskError
 from core.knowledge.cases import load_cases
 from core.knowledge.entries import NONE, Case
-from core.policy import alone
+from core.policy import alone, kind
 from workers.local import Local
 from workers.model import metrics
 
@@ -80,15 +78,16 @@ def _line(local: Local, case: Case) -> dict[str, Any]:
     voices = [Path(case.voice)] if case.voice else []
     try:
         prediction = local.ask(case.text, photos, voices, case.history)
-    except PolydeskError as problem:
-        return _failed(case, str(problem))
+    except Exception as problem:
+        # Whatever is wrong with one case, the others are still worth knowing.
+        return _failed(case, str(problem) or type(problem).__name__)
     unread = [part.problem.value for part in prediction.unread]
     if unread and not prediction.candidates:
         return _failed(case, ", ".join(unread))
     decision = alone(prediction, local.knowledge)
     return {
         "expect": case.expect,
-        "decision": _kind(decision),
+        "decision": kind(decision),
         "entry": prediction.entry or None,
         "confidence": prediction.confidence,
         "top": [list(pair) for pair in prediction.top],
@@ -108,10 +107,6 @@ def _failed(case: Case, error: str) -> dict[str, Any]:
         "ocr": [],
         "error": error,
     }
-
-
-def _kind(decision: Decision) -> str:
-    return {Answer: "answer", Clarify: "clarify"}.get(type(decision), "escalate")
 
 
 def _channel(case: Case) -> str:

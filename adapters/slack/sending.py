@@ -87,7 +87,7 @@ class Sender:
         for number, source in enumerate(items(arguments, "files"), start=1):
             try:
                 content = await asyncio.to_thread(self._blob, string(source, "blob"))
-            except (OSError, KeyError) as problem:
+            except (OSError, KeyError, PolydeskError) as problem:
                 log.warning("slack.picture_gone", blob=string(source, "blob")[:12], problem=type(problem).__name__)
                 continue
             suffix = next((suffix for magic, suffix in _MAGIC if content.startswith(magic)), "jpg")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bot.settings import load
+from bot.settings import data_folder, load
 from core.store.backup import backup as write_backup
 from core.store.restore import restore as read_backup
 from core.store.upgrade import upgrade_now
@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="The database and its files.")
 def upgrade() -> None:
     """Bring the database up to date; `up` and `gateway` do it by themselves."""
     settings = load()
-    settings.data.mkdir(parents=True, exist_ok=True)
+    data_folder(settings)
     upgrade_now(settings.database)
     typer.echo("The database is up to date.", err=True)
 
@@ -39,6 +39,6 @@ def restore(
 ) -> None:
     """Put an archive's database and files back; stop Polydesk first."""
     settings = load()
-    settings.data.mkdir(parents=True, exist_ok=True)
+    data_folder(settings)
     read_backup(settings.database, settings.blob_folder, source, force=force)
     typer.echo("Restored.", err=True)

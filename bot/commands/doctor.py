@@ -13,7 +13,7 @@ import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bot.settings import Settings, load
+from bot.settings import Settings, data_folder, load
 from bot.wiring import KB_ID, open_doors
 from core.bell import Bell
 from core.clock import WallClock
@@ -71,7 +71,7 @@ async def _python(settings: Settings) -> str:
 
 
 async def _data(settings: Settings) -> str:
-    settings.data.mkdir(parents=True, exist_ok=True)
+    data_folder(settings)
     free = shutil.disk_usage(settings.data).free
     if free < _LEAST_SPACE:
         raise _Wrong(f"only {free / 1024**3:.1f} GB free in {settings.data}; make room, or set POLYDESK_DATA elsewhere")

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bot.brain import CeleryBrain
-from bot.settings import load
+from bot.settings import data_folder, load
 from bot.wiring import KB_ID
 from core.bell import Bell
 from core.clock import WallClock
@@ -148,7 +148,7 @@ def _with(work: Callable[[Publishing], Awaitable[None]]) -> None:
 @asynccontextmanager
 async def _publishing() -> AsyncIterator[Publishing]:
     settings = load()
-    settings.data.mkdir(parents=True, exist_ok=True)
+    data_folder(settings)
     store = await Store.open(settings.database, settings.blob_folder, WallClock())
     try:
         if settings.redis_url is None:

@@ -11,10 +11,10 @@ import typer
 
 from bot.commands.models import make_ready
 from bot.settings import load
-from core.asking import Answer, Clarify, Decision, Escalate, Prediction
+from core.asking import Answer, Decision, Escalate, Prediction
 from core.errors import BadInput
 from core.knowledge.entries import KnowledgeBase
-from core.policy import alone
+from core.policy import alone, kind
 from core.texts import say
 from workers.configuration import Configuration
 
@@ -102,11 +102,6 @@ def describe(prediction: Prediction, decision: Decision, knowledge: KnowledgeBas
         "model": prediction.model,
         "kb": name,
     }
-
-
-def kind(decision: Decision) -> str:
-    """`answer`, `clarify` or `escalate`; nobody holds anything back here."""
-    return {Answer: "answer", Clarify: "clarify"}.get(type(decision), "escalate")
 
 
 def _configured() -> Configuration:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bot.broker import embedded
 from bot.launcher import Launcher, must_be_free, only_one, stopping
-from bot.settings import Settings, load
+from bot.settings import Settings, data_folder, load
 from bot.users import first_admin
 from bot.wiring import KB_ID
 from core.clock import WallClock
@@ -41,7 +41,8 @@ def up(kb: Path | None, port: int | None, *, browser: bool) -> None:
         _say(f"Data folder: {settings.data}")
         asyncio.run(_check_knowledge(settings, asked_for=asked_for))
         prepare_models(settings)
-        password = asyncio.run(first_admin(settings))
+        if password := asyncio.run(first_admin(settings)):
+            _say(f"Console: log in as  admin  with  {password}   (shown only now)")
         broker = None if settings.redis_url else stack.enter_context(embedded(settings.data / "run"))
         redis_url = broker.url if broker else settings.redis_url.get_secret_value() if settings.redis_url else ""
         launcher = Launcher(settings, redis_url, _say, broker)
@@ -50,7 +51,7 @@ def up(kb: Path | None, port: int | None, *, browser: bool) -> None:
         _say("Starting the gateway and the workers ...")
         launcher.wait(lambda: stop.is_set() or _ready(settings), _READY_SECONDS)
         if not stop.is_set():
-            _tell(settings, password, time.monotonic() - began)
+            _tell(settings, time.monotonic() - began)
             if browser:
                 webbrowser.open(address(settings))
         launcher.watch(stop)
@@ -84,7 +85,7 @@ async def _check_knowledge(settings: Settings, *, asked_for: bool) -> None:
     Raises:
         KnowledgeError: the database has none yet, and the file is wrong.
     """
-    settings.data.mkdir(parents=True, exist_ok=True)
+    data_folder(settings)
     store = await Store.open(settings.database, settings.blob_folder, WallClock())
     try:
         live = await store.read(lambda tx: tx.knowledge.live(KB_ID))
@@ -112,12 +113,10 @@ def _doors(settings: Settings) -> dict[str, str]:
     return doors
 
 
-def _tell(settings: Settings, password: str, seconds: float) -> None:
+def _tell(settings: Settings, seconds: float) -> None:
     _say(f"\nPolydesk is up ({seconds:.1f} s).\n")
     _say(f"  Web chat   {address(settings)}/")
     _say(f"  Console    {address(settings)}/console/")
-    if password:
-        _say(f"             log in as  admin  with  {password}   (shown only now)")
     for platform, state in _doors(settings).items():
         if platform != "web":
             _say(f"  {platform.capitalize():<10} {state}")

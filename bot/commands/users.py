@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bot.settings import load
+from bot.settings import data_folder, load
 from bot.users import hashed
 from core.clock import WallClock
 from core.errors import BadInput
@@ -58,5 +58,5 @@ async def _set(name: str, known: str) -> None:
 
 async def _open() -> Store:
     settings = load()
-    settings.data.mkdir(parents=True, exist_ok=True)
+    data_folder(settings)
     return await Store.open(settings.database, settings.blob_folder, WallClock())

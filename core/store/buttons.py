@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from core.store.sql import Sql
 from core.store.tables import buttons as table
@@ -32,6 +32,14 @@ class Buttons:
         """What a tapped key means; None when it is unknown or too old. A second tap finds it again."""
         row = await self._sql.row(_BY_KEY, {"tapped": key})
         return None if row is None or row.expires_at <= self._sql.now else dict(row.meaning)
+
+    async def spend(self, key: str) -> bool:
+        """Whether this is the first tap on the button."""
+        meaning = await self.take(key)
+        if meaning is None or meaning.get("spent"):
+            return False
+        await self._sql.run(update(table).where(table.c.key == key).values(meaning={**meaning, "spent": True}))
+        return True
 
     async def expire(self, before: int) -> int:
         """Forget the keys that expired before this moment; returns how many."""

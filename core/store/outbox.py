@@ -199,6 +199,11 @@ class Outbox:
         query = select(table.c.conversation).where(_UNSENT, table.c.state == "ready")
         return tuple(dict.fromkeys(await self._sql.column(query.order_by(table.c.id))))
 
+    async def due(self, conversation: str) -> int | None:
+        """When the next row may leave (0: at once); None when none is ready, or one is being sent."""
+        row = await self._sql.row(_NEXT, {"of": conversation})
+        return int(row.not_before) if row is not None and row.state == "ready" else None
+
     async def stuck(self) -> tuple[Outgoing, ...]:
         """Rows marked as being sent; at start-up, when nobody sends, their outcome is unknown."""
         query = select(table).where(_UNSENT, table.c.state == "sending")

@@ -18,8 +18,8 @@ from workers.model.lexical import Arrays, count, lexicon
 from workers.model.matching import MOST, Match, Matcher
 from workers.model.points import Points, phrases_of
 from workers.model.ports import TextEncoder, WordTower
-from workers.model.spelling import Spelling, spelling
 from workers.model.smalltalk import SmallTalk, outside, small_talk
+from workers.model.spelling import Spelling, spelling
 
 FORM = 1  # of the stored arrays; another number is not read
 PHOTO_KERNEL = Kernel(width=2.0)
@@ -41,8 +41,8 @@ class Adapted:
     """A knowledge base as the model knows it.
 
     `entries` are the ids of the live entries in the knowledge base's order; `outside` (k, dim) vectors of sentences out
-    of scope; `words` (n, d) the phrases in the space of a word tower's pictures, or None; `spelling` mends typing errors
-    where everyday words are known (English); `encoder` is the digest of the text encoder whose vectors these are.
+    of scope; `words` (n, d) the phrases in the space of a word tower's pictures, or None; `spelling` mends typing
+    errors where everyday words are known (English); `encoder` is the digest of the text encoder whose vectors these are.
     """
 
     entries: tuple[str, ...]
@@ -76,7 +76,7 @@ class Adapted:
                 plain[name] = {"bias": part.calibration.bias, "names": part.names}
         arrays["plain"] = np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)
         written = io.BytesIO()
-        np.savez(written, **arrays)
+        np.savez(written, allow_pickle=False, **arrays)
         return written.getvalue()
 
     @classmethod
@@ -169,7 +169,8 @@ def _texts(
     matcher, rehearsal = learn(vectors, said.owner, said.spoken, Kernel(share=wording_share(crowd)), words)
 
     def beyond(points: Integers) -> Floats:
-        return np.max(matcher.vectors[points] @ strange[1].T, axis=1, initial=-1)
+        nearest: Floats = np.max(matcher.vectors[points] @ strange[1].T, axis=1, initial=-1)
+        return nearest
 
     inside = Outcomes.of(rehearsal.alone, rehearsal.truth, max(crowd - 1, 1.0), beyond(rehearsal.alone_points))
     gone = Outcomes.of(rehearsal.gone, None, crowd, beyond(rehearsal.gone_points))

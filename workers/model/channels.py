@@ -15,6 +15,7 @@ from workers.model.heard import Heard, Piece, stacked
 from workers.model.matching import Match
 
 SHARPNESS = 16.0  # of the softmax over ranks where entries have many phrases; the likeliest on held-out questions
+POINTS = 0.7  # how much less a message is believed that points at a photo
 PASSAGE = 0.85  # how far one passage of a picture's text is believed beside all of it: the surest of many is flattered
 SHOWN = 4.0  # sharpness over what a photo shows in words, in standard deviations
 BELIEVED = 0.3  # the most that what a photo shows in words is believed: a thousand labels know no "cracked"
@@ -75,7 +76,10 @@ class Texts:
         if part is None or self.match is None or not pieces:
             return None
         rows = np.array([self._rows[id(piece)] for piece in pieces])
-        ranks, sure = self.match.rank[rows], self.sure[rows] * np.r_[1.0, 1.0, np.full(max(len(rows) - 2, 0), PASSAGE)][: len(rows)]
+        ranks, sure = (
+            self.match.rank[rows],
+            self.sure[rows] * np.r_[1.0, 1.0, np.full(max(len(rows) - 2, 0), PASSAGE)][: len(rows)],
+        )
         whole, weight = ranks[:2].mean(axis=0), sure**2
         passages = ranks if len(rows) <= 2 else ranks[2:]
         voting = weight[-len(passages) :] + 1e-9
@@ -98,7 +102,9 @@ def opinions(adapted: Adapted, heard: Heard, texts: Texts) -> list[Opinion]:
     """The opinions of every channel that this question has."""
     said, found = heard.said, []
     if heard.typed is not None:
-        found.append(texts.opinion(TEXT, heard.typed))
+        # "What is this?" beside a photo is a question about the photo.
+        shows = said.photos is not None or bool(heard.screen)
+        found.append(texts.opinion(TEXT, heard.typed, 1 - POINTS * heard.leaning if shows else 1.0))
     if heard.voice is not None:
         found.append(texts.opinion(VOICE, heard.voice, float(np.clip(said.certainty, 0, 1)) ** 0.5))
     if heard.thread is not None:
@@ -115,7 +121,8 @@ def _opened(part: Part, rank: Floats, sure: float, entries: int) -> Floats:
     crowd = part.matcher.crowd
     share = softmax(SHARPNESS * (1 - 0.3 / crowd) * rank.astype(np.float64))
     best = int(rank.argmax())
-    inside = min(1.0, sure / max(float(share[best]), 1e-9))
+    # Whether it is in scope at all is likelier than that the best is right, but not by more than its rivals explain.
+    inside = min(sure / max(float(share[best]), 1e-9), sure * (2 - sure))
     others = share.copy()
     others[best] = 0
     scores = np.full(entries, (1 - inside) * beforehand(entries))

@@ -17,9 +17,9 @@ from workers.model.heads import Floats
 
 TEXT, VOICE, PHOTO, OCR, WORDS, HISTORY = "text", "voice", "photo", "ocr", "words", "history"
 
-# How far a channel is believed beside a surer one; fitted by eye on the combinations of `tests/bench/fusion.py`.
-WEIGHTS = {TEXT: 0.8, VOICE: 0.8, PHOTO: 0.7, OCR: 0.6, WORDS: 0.5, HISTORY: 0.7}
-_SMALL = 1e-6
+# How far a channel is believed beside the leading one; settled on the combinations of `tests/bench/fusion.py`.
+WEIGHTS = {TEXT: 0.8, VOICE: 0.8, OCR: 0.7, PHOTO: 0.65, WORDS: 0.5, HISTORY: 0.7}
+_SMALL = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +60,14 @@ def tempered(scores: Floats, weight: float) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class LogPool:
-    """Logarithmic pooling with fixed weights; the surest opinion counts in full, the others by their weight."""
+    """Logarithmic pooling with fixed weights.
+
+    The leading opinion, the surest after weighing, counts in full, the others by their weight; none may lower the odds
+    of an entry that another one backs by more than `veto`, however sure it is of its own.
+    """
 
     weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
+    veto: float = 0.1
 
     def fuse(self, opinions: Sequence[Opinion], entries: int) -> Floats:
         """Probabilities (entries,)."""
@@ -71,13 +76,15 @@ class LogPool:
             return np.full(entries, start, dtype=np.float32)
         if len(opinions) == 1:
             return opinions[0].scores
-        surest = max(opinions, key=lambda opinion: opinion.confidence)
+        lead = max(opinions, key=lambda opinion: self.weights.get(opinion.channel, 0.5) * opinion.confidence)
+        lifts = [opinion.scores / start for opinion in opinions]
+        backed = np.max(lifts, axis=0) > 1
         pooled = np.zeros(entries + 1)
         pooled[:-1], pooled[-1] = np.log(start), np.log(1 - entries * start)
-        for opinion in opinions:
-            weight = 1.0 if opinion is surest else self.weights.get(opinion.channel, 0.5)
-            none = max(1.0 - float(opinion.scores.sum()), _SMALL)
-            pooled[:-1] += weight * (np.log(np.maximum(opinion.scores, _SMALL)) - np.log(start))
-            pooled[-1] += weight * (np.log(none) - np.log(1 - entries * start))
+        for opinion, lift in zip(opinions, lifts, strict=True):
+            weight = 1.0 if opinion is lead else self.weights.get(opinion.channel, 0.5)
+            none = max(1.0 - float(opinion.scores.sum()), 0.0) / (1 - entries * start)
+            pooled[:-1] += weight * np.log(np.maximum(lift, np.where(backed, self.veto, _SMALL)))
+            pooled[-1] += weight * np.log(max(none, _SMALL))
         pooled = np.exp(pooled - pooled.max())
         return np.asarray(pooled[:-1] / pooled.sum(), dtype=np.float32)

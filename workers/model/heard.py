@@ -20,6 +20,8 @@ LONGEST = 2000  # characters of a message that are read
 SCREEN = 600  # characters of everything written in a picture, taken together
 LINES = 24  # of a picture
 BEFORE = 2  # earlier messages that a short one may lean on
+_SAYS = 4  # letters in a picture from which on it says anything
+_SILENT = 0.5  # how much a photo without a word leans on what was said before it
 BRIEF = 8  # words of the longest message that may lean on an earlier one
 _LETTER = re.compile(r"[^\W_]")
 _WORD = re.compile(r"\w+")
@@ -58,7 +60,7 @@ class Heard:
     """A question ready to be scored.
 
     `screen` is what is written in the photos: all of it, all that looks like words, then passages. `thread` is the
-    message together with what it leans on, `leaning` in [0, 1] how much it does.
+    message together with what was said before; `leaning` in [0, 1] how much the message leans on that, or on a photo.
     """
 
     said: Said
@@ -113,13 +115,11 @@ def hear(questions: Sequence[Said], encoder: TextEncoder, spelling: Spelling) ->
 
 def _plan(said: Said) -> _Plan:
     typed, voice = _readable(said.text), _readable(said.transcript)
-    plan = _Plan(typed, voice, passages(said.ocr))
+    now = typed or voice
+    plan = _Plan(typed, voice, passages(said.ocr), leaning=leaning(now) if now else _SILENT)
     before = [text for text in map(_readable, said.history) if text][-BEFORE:]
-    if before:
-        now = typed or voice
-        plan.leaning = leaning(now) if now else float(bool(said.ocr) or said.photos is not None) / 2
-        if plan.leaning:
-            plan.thread = " ".join([*(text[-SCREEN:] for text in before), now]).strip()
+    if before and plan.leaning:
+        plan.thread = " ".join([*(text[-SCREEN:] for text in before), now]).strip()
     return plan
 
 
@@ -136,7 +136,7 @@ def passages(lines: Sequence[str]) -> list[str]:
     buttons round it say nothing. Measured on messages of BANKING77 and HWU64 set as screenshots.
     """
     tidy = [text for text in map(_readable, lines) if text][:LINES]
-    if not tidy:
+    if sum(letter.isalpha() for text in tidy for letter in text) < _SAYS:
         return []
     wordy = [text for text in tidy if _wordy(text)] or tidy
     found = [" ".join(tidy)[:SCREEN], " ".join(wordy)[:SCREEN]]

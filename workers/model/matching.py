@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from workers.model.heads import Floats, Integers, Kernel, solve_here
 from workers.model.lexical import Arrays, Counts, Lexicon
@@ -18,7 +19,7 @@ MOST = 4_000  # points; twice as many would take eight times as long to fit and 
 CELLS = 4_000_000  # points times entries; 16 MB of duals
 NEARBY = 128
 NOISE = 0.1  # variance of the label of a phrase or photo
-_BLOCK = 200
+_CELLS = 4_000_000  # cosines that are looked at in one go: 16 MB
 ASIDE = 0.5  # variance of the label of a sentence of an answer: not what customers write, but about the same matter
 
 
@@ -65,8 +66,9 @@ class Matcher:
     """Points and what was learned from them.
 
     `vectors` (n, dim) are L2-normalised, `owner` (n,) is the entry of each in ascending order, every entry having at
-    least one; `spoken` (n,) is False for sentences of answers; `duals` (n, entries) is None beyond the limits above. `entries`
-    counts them, `crowd` is how many phrases or photos one has on average.
+    least one; `spoken` (n,) is False for sentences of answers; `duals` (n, entries) is None beyond the limits
+    above. `entries` counts them, `crowd` is how many phrases or photos one has on average, `noise` (n,) the variance of
+    each label.
     """
 
     vectors: Floats
@@ -77,25 +79,24 @@ class Matcher:
     duals: Floats | None
     entries: int = field(init=False)
     crowd: float = field(init=False)
+    noise: Floats = field(init=False, repr=False)
     _starts: Integers = field(init=False, repr=False)
+    _all_spoken: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         starts = np.flatnonzero(np.diff(self.owner, prepend=-1))
         object.__setattr__(self, "_starts", starts)
+        object.__setattr__(self, "_all_spoken", bool(self.spoken.all()))
+        object.__setattr__(self, "noise", np.where(self.spoken, np.float32(NOISE), np.float32(ASIDE)))
         object.__setattr__(self, "entries", len(starts))
         object.__setattr__(self, "crowd", max(float(self.spoken.sum()) / len(starts), 1.0))
-
-    @property
-    def noise(self) -> Floats:
-        """(n,) variance of each label."""
-        return np.where(self.spoken, np.float32(NOISE), np.float32(ASIDE))
 
     def match(self, vectors: Floats, counted: Sequence[Counts]) -> Match:
         """Match questions: vectors (q, dim) and, for texts, their features (q); photos have none."""
         cosine = vectors @ self.vectors.T
         if self.duals is None:
-            wording = [self.lexicon.vectors([counts]) for counts in counted] if self.lexicon else []
-            return self._join([self._nearby(cosine[i], wording[i] if wording else None) for i in range(len(cosine))])
+            rows = [self.lexicon.vectors([counts]) for counts in counted] if self.lexicon else []
+            return self._join([self._nearby(cosine[i], rows[i] if rows else None) for i in range(len(cosine))])
         wording = self.lexicon.likeness(counted) if self.lexicon else np.zeros_like(cosine)
         return self._match(self.kernel(cosine, wording) @ self.duals, cosine, wording)
 
@@ -112,8 +113,9 @@ class Matcher:
         `scores` (len(points), entries) are given where a fitted machine knows them in closed form.
         """
         parts = [self.none()]
-        for at in range(0, len(points), _BLOCK):
-            some = points[at : at + _BLOCK]
+        block = max(1, _CELLS // len(self.owner))
+        for at in range(0, len(points), block):
+            some = points[at : at + block]
             cosine = self.vectors[some] @ self.vectors.T
             out = [np.flatnonzero(self.owner == self.owner[p]) if whole else np.array([p]) for p in some]
             if scores is None:
@@ -124,7 +126,7 @@ class Matcher:
             alike = np.zeros_like(cosine) if wording is None else np.asarray(wording.toarray(), dtype=np.float32)
             for i, without in enumerate(out):
                 cosine[i, without], alike[i, without] = -1, 0
-            parts.append(self._match(scores[at : at + _BLOCK], cosine, alike))
+            parts.append(self._match(scores[at : at + block], cosine, alike))
         return self._join(parts)
 
     def none(self) -> Match:
@@ -133,32 +135,39 @@ class Matcher:
         return Match(empty, empty, empty, empty)
 
     def _match(self, scores: Floats, cosine: Floats, wording: Floats) -> Match:
-        starts = self._starts
-        near = np.maximum.reduceat(np.where(self.spoken, cosine, np.float32(-1)), starts, axis=1)
-        alike = np.maximum.reduceat(np.where(self.spoken, wording, np.float32(0)), starts, axis=1)
-        return Match(scores, near, alike, (scores + near / self.crowd).astype(np.float32))
+        alike = np.maximum.reduceat(self._said(wording, 0), self._starts, axis=1)
+        return self._ranked(scores, self._nearest(cosine), alike)
 
-    def _nearby(self, cosine: Floats, wording: object, without: Integers | None = None) -> Match:
+    def _nearest(self, cosine: Floats) -> Floats:
+        return np.asarray(np.maximum.reduceat(self._said(cosine, -1), self._starts, axis=-1))
+
+    def _said(self, values: Floats, otherwise: float) -> Floats:
+        """The values of spoken points; sentences of answers are never near."""
+        return values if self._all_spoken else np.where(self.spoken, values, np.float32(otherwise))
+
+    def _ranked(self, scores: Floats, near: Floats, alike: Floats) -> Match:
+        return Match(scores, near, alike, (scores + near / np.float32(self.crowd)).astype(np.float32))
+
+    def _nearby(self, cosine: Floats, wording: csr_matrix | None, without: Integers | None = None) -> Match:
         """One question against its nearest points; `cosine` is (n,), `wording` its sparse row."""
         if without is not None:
             cosine = cosine.copy()
             cosine[without] = -1
         few = min(NEARBY, len(cosine))
-        here = np.sort(np.argpartition(-cosine, few - 1)[:few])
-        if self.lexicon is not None:
+        here = np.sort(np.argpartition(cosine, len(cosine) - few)[-few:])
+        alike, gram_alike = np.zeros(few, np.float32), np.zeros((few, few), np.float32)
+        if self.lexicon is not None and wording is not None:
             rows = self.lexicon.rows[here]
             alike = np.asarray((rows @ wording.T).toarray(), dtype=np.float32)[:, 0]
             if without is not None:
                 alike[np.isin(here, without)] = 0
             gram_alike = np.asarray((rows @ rows.T).toarray(), dtype=np.float32)
-        else:
-            alike, gram_alike = np.zeros(few, np.float32), np.zeros((few, few), np.float32)
         points = self.vectors[here]
         says = solve_here(cosine[here], alike, points @ points.T, gram_alike, self.noise[here], self.kernel)
         scores = np.bincount(self.owner[here], says, minlength=self.entries).astype(np.float32)
-        all_alike = np.zeros_like(cosine)
-        all_alike[here] = alike
-        return self._match(scores[None], cosine[None], all_alike[None])
+        most_alike = np.zeros(self.entries, dtype=np.float32)
+        np.maximum.at(most_alike, self.owner[here], np.where(self.spoken[here], alike, np.float32(0)))
+        return self._ranked(scores[None], self._nearest(cosine)[None], most_alike[None])
 
     @staticmethod
     def _join(matches: Sequence[Match]) -> Match:

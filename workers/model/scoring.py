@@ -78,7 +78,9 @@ def _score(adapted: Adapted, heard: Heard, texts: Texts, fusion: Fusion, talk: b
         clarify_at=limits.clarify_at,
         rivals=rivals,
         builtin=builtin,
-        evidence={opinion.channel: {"confidence": round(opinion.confidence, 4)} | opinion.evidence for opinion in found},
+        evidence={
+            opinion.channel: {"confidence": round(opinion.confidence, 4)} | opinion.evidence for opinion in found
+        },
     )
 
 

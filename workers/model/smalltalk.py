@@ -1,4 +1,4 @@
-"""Greetings, thanks, goodbyes, "I want a person": small talk that is understood before anybody wrote an entry for it."""
+"""Greetings, thanks, goodbyes, "I want a person": small talk that is understood without an entry for it."""
 
 from __future__ import annotations
 
