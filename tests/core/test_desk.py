@@ -118,11 +118,9 @@ async def test_nobody_came_is_told_once_and_alerts_again(road: Road) -> None:
 
 
 async def test_a_silent_agent_is_reminded_then_loses_it_to_the_desk(road: Road) -> None:
+    # Given an agent who claimed and never wrote a word
     id = await waiting(road)
     await road.desk.claim(id, MIA)
-    road.clock.ahead += MINUTE
-    await road.customer().says("are you there, Mia?", message="88", id="fake:c1:88")  # type: ignore[arg-type]
-    await road.settle()
     for owner in ("agent", "desk"):
         road.clock.ahead += 31 * MINUTE
         await road.timers.tick()

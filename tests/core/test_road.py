@@ -6,11 +6,13 @@ import asyncio
 import io
 from dataclasses import replace
 
+import pytest
 from PIL import Image
 
 from core.asking import Prediction
-from core.errors import BrainGone, Throttled
-from core.values import Attachment, AttachmentKind, EventKind, Problem
+from core.delivery import Courier
+from core.errors import BrainGone, Broken, Throttled
+from core.values import Attachment, AttachmentKind, Author, EventKind, Problem, Role
 from tests.core.conftest import Road
 from tests.fakes.house import sure
 
@@ -259,3 +261,70 @@ async def test_what_fails_for_a_reason_nobody_foresaw_goes_to_a_human_and_is_tol
     assert "isn't working" in road.platform.texts("c1")[0]
     assert (await road.conversation()).owner == "desk"
     assert await road.store.read(lambda tx: tx.ledger.unanswered()) == ()
+
+
+async def test_a_send_that_breaks_does_not_block_what_comes_after_it(road: Road) -> None:
+    road.platform.trouble.append(KeyError("a bug of an adapter"))  # type: ignore[arg-type]
+    customer = road.customer()
+    await customer.says(WHOLE)
+    await road.settle()
+    await customer.says("and where is the other order?")
+    await road.settle()
+    assert len(road.platform.texts("c1")) == 1
+    id = (await road.conversation()).id
+    messages = await road.store.read(lambda tx: tx.transcript.list(id))
+    assert [message.facts.get("delivery") for message in messages if message.author.role == "bot"] == ["unknown", None]
+
+
+async def test_a_token_that_must_be_mended_keeps_the_words(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.delivery._LONGEST_PAUSE", 0.05)
+    road.platform.trouble += [Broken("the token is refused"), Broken("the token is refused")]
+    await road.customer().says(WHOLE)
+    await road.until(lambda: road.platform.texts("c1"))
+    assert len(road.platform.texts("c1")) == 1
+
+
+async def test_what_was_postponed_leaves_after_a_restart_too(road: Road) -> None:
+    road.platform.trouble.append(Throttled("slow down", after=0.6))
+    await road.customer().says(WHOLE)
+    await road.settle()
+    await road.courier.close()
+    # Given another courier on the same store, as after a restart
+    courier = Courier(road.store, {"fake": road.platform}, road.bell, road.clock)
+    await courier.recover()
+    await road.until(lambda: road.platform.texts("c1"))
+    await courier.close()
+
+
+async def test_a_double_tap_counts_once(road: Road) -> None:
+    customer = road.customer()
+    await customer.says(WHOLE)
+    await road.settle()
+    key = road.platform.button("c1", "That's not it")
+    await customer.taps(key)
+    await customer.taps(key)
+    await road.settle()
+    assert len(road.platform.texts("c1")) == 2
+    assert (await road.conversation()).owner == "bot"
+
+
+async def test_help_as_the_first_word_says_who_is_speaking_and_a_sticker_is_no_answer(road: Road) -> None:
+    road.brain.think = lambda question: sure(question, "track-order", 0.05)
+    customer = road.customer()
+    await customer.says("/help", command="help")
+    await customer.says("write me a poem please?")
+    await customer.says("", attachments=(Attachment(AttachmentKind.OTHER, problem=Problem.STICKER),))
+    await road.settle()
+    texts = road.platform.texts("c1")
+    assert "automated assistant" in texts[0] and all("automated assistant" not in text for text in texts[1:])
+    assert (await road.conversation()).misses == 1
+
+
+async def test_without_a_readable_release_a_human_is_asked(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = await road.store.read(lambda tx: tx.knowledge.live("default"))
+    assert row is not None
+    road.store.blobs.delete(row.blob)
+    await road.customer().says(WHOLE)
+    await road.until(lambda: road.platform.texts("c1"), seconds=10)
+    assert "isn't working" in road.platform.texts("c1")[0]
+    await road.desk.claim((await road.conversation()).id, Author("mia", "Mia", Role.AGENT))

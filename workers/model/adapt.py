@@ -42,7 +42,7 @@ class Adapted:
 
     `entries` are the ids of the live entries in the knowledge base's order; `outside` (k, dim) vectors of sentences out
     of scope; `words` (n, d) the phrases in the space of a word tower's pictures, or None; `spelling` mends typing
-    errors where everyday words are known (English); `encoder` is the digest of the text encoder whose vectors these are.
+    errors where everyday words are known (English); `encoder` is the digest of the text encoder these vectors are of.
     """
 
     entries: tuple[str, ...]
