@@ -87,7 +87,7 @@ def build_api(chats: Chats) -> FastAPI:
             raise HTTPException(503, "starting or stopping; try again", headers={"Retry-After": "2"})
         language, now = parse.language_of(accept_language), int(time.time() * 1000)
         if tap:
-            event = parse.tap(id, client_id, tap, text[:200], language, now)
+            event = parse.tap(id, client_id, tap, text[:200], await chats.line_of(id, tap), language, now)
         else:
             parts = [await _part(chats, upload, AttachmentKind.PHOTO) for upload in photo[:_MOST_PHOTOS]]
             if voice is not None:
@@ -96,7 +96,7 @@ def build_api(chats: Chats) -> FastAPI:
             if not (event.text or parts):
                 raise HTTPException(422, "an empty message: send text, a photo or a voice note")
         try:
-            await chats.show_own(id, event)
+            await chats.show_own(id, client_id, event)
             await chats.hear(event)
             await chats.keep_files(event)
         except Retry as problem:

@@ -51,11 +51,17 @@ class Chats:
         """What was added or changed since the cursor `after`."""
         return await self.store.read(lambda tx: tx.web.after(session, after))
 
-    async def show_own(self, session: str, event: InboundEvent) -> None:
+    async def line_of(self, session: str, key: str) -> str:
+        """The id of the line under which a button stands, empty when there is none."""
+        rows = await self.lines(session, 0)
+        found = [row.seq for row in rows if any(one["key"] == key for one in row.payload.get("choices", ()))]
+        return str(found[-1]) if found else ""
+
+    async def show_own(self, session: str, client_id: str, event: InboundEvent) -> None:
         """Put the customer's own message into the chat, once, so that a reload shows it."""
         line = {
             "from": "customer",
-            "client_id": event.message,
+            "client_id": client_id,
             "text": event.text,
             "pictures": _blobs(event, AttachmentKind.PHOTO),
             "voices": _blobs(event, AttachmentKind.VOICE),
@@ -66,7 +72,7 @@ class Chats:
 
         async def show(tx: Tx) -> None:
             known = await tx.web.after(session, 0)
-            if all(one.payload.get("client_id") != event.message for one in known):
+            if all(one.payload.get("client_id") != client_id for one in known):
                 await tx.web.append(session, line)
 
         await self.store.write(show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.web.render import clean
 from core.values import Address, Attachment, AttachmentKind, Author, EventKind, InboundEvent, Problem
 
 ACCOUNT = "web"
@@ -18,7 +19,7 @@ def message(
     session: str, client_id: str, text: str, attachments: tuple[Attachment, ...], language: str, at: int
 ) -> InboundEvent:
     """Something typed, shown or said; `client_id` is the browser's own id of the message, so a retry is known."""
-    words = text.strip()[:LONGEST_TEXT]
+    words = clean(text).strip()[:LONGEST_TEXT]
     return InboundEvent(
         id=f"web:{session}:{client_id}",
         kind=EventKind.CREATED,
@@ -32,23 +33,23 @@ def message(
     )
 
 
-def tap(session: str, client_id: str, key: str, label: str, language: str, at: int) -> InboundEvent:
-    """A tapped button."""
+def tap(session: str, client_id: str, key: str, label: str, line: str, language: str, at: int) -> InboundEvent:
+    """A tapped button; `line` is the one it stands under, empty when it is not known (any longer)."""
     return InboundEvent(
         id=f"web:{session}:{client_id}",
         kind=EventKind.TAPPED,
         address=address_of(session),
         author=_author(session, language),
         at=at,
-        text=label,
-        message=client_id,
-        tap=key,
+        text=clean(label),
+        message=line,
+        tap=clean(key),
     )
 
 
 def unreadable(kind: AttachmentKind, problem: Problem, name: str, size: int) -> Attachment:
     """A file that came and cannot be read."""
-    return Attachment(kind, size=size, name=name, problem=problem)
+    return Attachment(kind, size=size, name=clean(name), problem=problem)
 
 
 def language_of(header: str) -> str:

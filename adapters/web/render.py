@@ -15,9 +15,14 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True}).disable(["image"])
 
 
+def clean(text: str) -> str:
+    """Without what no database or UTF-8 can hold: NUL, and halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def html(text: str) -> str:
     """The Markdown subset as safe HTML."""
-    return str(_markdown().render(text))
+    return str(_markdown().render(clean(text)))
 
 
 def render(address: Address, reply: Reply) -> tuple[Call, ...]:
@@ -25,9 +30,9 @@ def render(address: Address, reply: Reply) -> tuple[Call, ...]:
     line = {
         "from": reply.author.role.value,
         "name": reply.author.name,
-        "text": reply.text,
+        "text": clean(reply.text),
         "html": html(reply.text),
-        "choices": [{"key": choice.key, "label": choice.label} for choice in reply.choices],
+        "choices": [{"key": choice.key, "label": clean(choice.label)} for choice in reply.choices],
         "pictures": list(reply.pictures),
     }
     method = "replace" if reply.edits else "show"

@@ -122,6 +122,30 @@ async def test_strangers_and_nonsense_are_refused_and_nothing_is_heard(chat: Cha
     assert chat.heard == []
 
 
+async def test_a_strangers_body_is_never_read(chat: Chat) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise AssertionError("a refused body was read on")
+
+    url = f"/api/v1/conversations/{chat.id}/messages"
+    for headers, status in (
+        ({"Content-Length": "1000", "Authorization": "Bearer wrong"}, 401),
+        ({"Content-Length": str(50 * 1024 * 1024)}, 413),
+        ({"Content-Length": "-1"}, 411),
+        ({}, 411),  # chunked
+    ):
+        answer = await chat.http.post(url, content=body(), headers=headers)
+        assert answer.status_code == status, headers
+
+
+async def test_what_no_database_can_hold_is_left_out(chat: Chat) -> None:
+    assert (await chat.write(text="a\0b", files={"photo": ("x.pdf", b"%PDF-1", "image/jpeg")})).status_code == 202
+    (event,) = chat.heard
+    assert (event.text, event.attachments[0].name) == ("ab", "x.pdf")
+    (line,) = await chat.lines()
+    assert (line["line"]["text"], line["line"]["unread"]) == ("ab", ["x.pdf"])
+
+
 async def test_too_many_messages_are_told_to_wait(chat: Chat) -> None:
     statuses = [(await chat.write(client_id=f"c{n}", text="hi")).status_code for n in range(65)]
     assert statuses[:60] == [202] * 60
