@@ -55,13 +55,13 @@ def router(front: Front) -> APIRouter:
         visitor: Visitor = Depends(front.visitor),
     ) -> None:
         photos = await chosen(home.store, photo[:10])
-        await home.desk.say(id, visitor.author, text, photos, entry=entry, turn=turn)
+        await home.desk.say(id, visitor.author, _lines(text), photos, entry=entry, turn=turn)
 
     @routes.post("/{id}/note", status_code=204)
     async def note(
         id: Id, text: Annotated[str, Form(max_length=8000)] = "", visitor: Visitor = Depends(front.visitor)
     ) -> None:
-        await home.desk.note(id, visitor.author, text)
+        await home.desk.note(id, visitor.author, _lines(text))
 
     @routes.post("/{id}/hand-back", status_code=204)
     async def hand_back(id: Id, visitor: Visitor = Depends(front.visitor)) -> None:
@@ -72,3 +72,8 @@ def router(front: Front) -> APIRouter:
         await home.desk.resolve(id, visitor.author)
 
     return routes
+
+
+def _lines(text: str) -> str:
+    """However the browser ends its lines."""
+    return text.replace("\r\n", "\n")

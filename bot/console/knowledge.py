@@ -61,8 +61,8 @@ def router(front: Front) -> APIRouter:
     @routes.post("/entry")
     async def save(request: Request, visitor: Visitor = Depends(front.admin)) -> Response:
         async with request.form(max_part_size=_LARGEST_FORM) as form:
-            entry = await _entry(front, form)
             revision = _revision(form)
+            entry = await _entry(front, form)
         await _must_be_right(front, entry)
         try:
             kept = await store.write(lambda tx: tx.knowledge.put(KB_ID, entry, by=visitor.name, revision=revision))
@@ -153,7 +153,7 @@ async def _edited(front: Front, known: DraftEntry | None, question: str = "") ->
         **values,
         "entry": entry,
         "kept": known,
-        "languages": list(dict.fromkeys((knowledge.language, *sorted(knowledge.languages), *entry.answer))),
+        "languages": list(dict.fromkeys((knowledge.language, *entry.answer))),
         "intents": sorted({one.intent for one in knowledge.entries if one.intent}),
         "findings": await _findings(front, entry.id) if known else (),
     }
@@ -181,12 +181,14 @@ async def _entry(front: Front, form: FormData) -> Entry:
     Raises:
         BadInput: a photo that is none.
     """
-    answers = {name[7:]: str(value).strip() for name, value in form.items() if name.startswith("answer_")}
     id = str(form.get("id", "")).strip()
+    known = await front.home.store.read(lambda tx: tx.knowledge.get(KB_ID, id))
+    before = known.entry.answer if known else {}
+    answers = {name[7:]: _lines(str(value)) for name, value in form.items() if name.startswith("answer_")}
     return Entry(
         id=id,
         question=str(form.get("question", "")).strip(),
-        answer={language: text for language, text in answers.items() if text},
+        answer={language: _same(before.get(language, ""), text) for language, text in answers.items() if text},
         intent=str(form.get("intent", "")).strip() or id,
         variants=_each(str(form.get("variants", "")).splitlines()),
         photos=await chosen(front.home.store, map(str, form.getlist("photos"))),
@@ -209,6 +211,16 @@ def _told(response: Response) -> Response:
     """The same, and the list beside it looks again."""
     response.headers["HX-Trigger"] = "draft"
     return response
+
+
+def _lines(text: str) -> str:
+    """As it was typed, however the browser ends its lines."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def _same(before: str, after: str) -> str:
+    """The text as it stood when nothing but the space around it would change: that is no edit."""
+    return before if before.strip() == after else after
 
 
 def _each(texts: list[str]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form
@@ -19,7 +18,6 @@ from core.errors import BadInput
 from core.knowledge.entries import KnowledgeBase, Release
 from core.policy import decide
 from core.saying import saying, voice_for
-from core.store.blobs import valid_sha
 from core.store.tables import new_id
 from core.thinking import MEDIA_SECONDS
 from core.values import Address, AttachmentKind, Author
@@ -66,10 +64,13 @@ def router(front: Front) -> APIRouter:
 
 async def _asked(home: House, which: str) -> tuple[str, KnowledgeBase]:
     """The release to ask: the live one, or the draft as if it were one (kept for a day)."""
-    if which == "live":
-        published = await home.live.of(KB_ID)
-        return published.blob, published.knowledge
-    draft = await home.publishing.draft()
+    draft = None if which == "live" else await home.publishing.draft()
+    row = await home.store.read(lambda tx: tx.knowledge.live(KB_ID))
+    published = await home.live.at(row.blob) if row else None
+    if published is not None and draft in (None, published.knowledge):
+        return published.blob, published.knowledge  # workers know it already
+    if draft is None:
+        raise BadInput("nothing is live yet; publish first, or ask the draft")
     blob = await home.store.keep(wire.dumps(Release(KB_ID, 0, draft)).encode())
     await refer(home.store, blob, "trial")
     return blob, draft
@@ -89,24 +90,6 @@ def _told(prediction: Prediction, knowledge: KnowledgeBase, now: int) -> dict[st
         "then_escalate": isinstance(decision, Answer) and decision.then_escalate,
         "reply": saying(decision, prediction, problems, voice, now),
         "entry": knowledge.entry(prediction.entry),
-        "candidates": [
-            {**wire.dump(one), "question": known.question if (known := knowledge.entry(one.entry)) else one.entry}
-            for one in prediction.candidates[:5]
-        ],
-        "evidence": list(_evidence(prediction.evidence)),
-        "entries": [(one.id, one.question) for one in knowledge.entries],
+        "candidates": [wire.dump(one) for one in prediction.candidates[:5]],
+        "questions": {one.id: one.question for one in knowledge.entries},
     }
-
-
-def _evidence(evidence: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str, bool]]:
-    """(name, value, whether the value is a photo); nested values are named by their path."""
-    for name, value in evidence.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            yield from _evidence(value, f"{label}: ")
-        elif isinstance(value, list | tuple):
-            yield label, ", ".join(map(str, value)), False
-        elif isinstance(value, float):
-            yield label, f"{value:.2f}", False
-        else:
-            yield label, str(value), valid_sha(str(value))

@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from adapters.web.render import html as _web
+from bot.console.evidence import SHORT, rows
 from core.conversation import Conversation, Owner
 
 _REASONS = {
@@ -105,5 +106,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "problem": problem,
     "percent": percent,
     "sentence": sentence,
+    "rows": rows,
+    "channel": lambda name: SHORT.get(name, name.replace("_", " ")),
     "customer": customer,
 }

@@ -95,7 +95,7 @@ function grow() {
   const box = $("composer")?.elements.text;
   if (!box) return;
   box.style.height = "auto";
-  box.style.height = `${Math.min(box.scrollHeight + 2, 260)}px`;
+  box.style.height = `${Math.min(box.scrollHeight + 2, 190)}px`;
 }
 
 function forgetChoice() {

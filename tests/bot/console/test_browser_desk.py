@@ -27,7 +27,7 @@ async def test_a_customer_waits_is_taken_over_answered_and_handed_back(gateway: 
         await customer.get_by_role("button", name="Talk to a person").click()
         await expect(mia).to_have_title("(1) Desk · Polydesk")
         await expect(mia.locator("html")).to_have_attribute("data-rings", "1")
-        ticket = mia.locator(".ticket.desk")
+        ticket = mia.locator(".ticket.is-desk")
         await expect(ticket).to_contain_text("asked for a person")
         await ticket.click()
         await expect(mia.locator("#side")).to_contain_text("Where is my order?")

@@ -131,6 +131,23 @@ async def test_what_customers_write_stays_text(agent: Visit, house: House) -> No
     assert "&lt;script&gt;alert(1)" in (await agent.get(f"/console/desk/{id}")).text
 
 
+async def test_a_photo_from_the_web_chat_lives_as_long_as_its_conversation(agent: Visit, house: House) -> None:
+    async with house.adapters["web"].running(house.hearing.hear):
+        opened = (await agent.post("/api/v1/conversations")).json()
+        url = f"/api/v1/conversations/{opened['id']}/messages"
+        bearer = {"Authorization": f"Bearer {opened['token']}"}
+        files = {"photo": ("mug.jpg", jpeg("red"), "image/jpeg")}
+        for client_id in ("a", "a", "b"):
+            answer = await agent.post(url, data={"client_id": client_id, "text": "/human"}, files=files, headers=bearer)
+            assert answer.status_code == 202
+        await house.answering.idle()
+    (one,) = await house.store.read(lambda tx: tx.conversations.list())
+    (kept,) = await house.store.read(lambda tx: tx.blobs.of(one.id))
+    assert (await agent.get(f"/console/files/{kept.sha}")).status_code == 200
+    page = (await agent.get(f"/console/desk/{one.id}")).text
+    assert page.count(f'<img src="/console/files/{kept.sha}"') == 2  # "b" is another message, the second "a" is not
+
+
 async def test_files_are_for_those_who_are_logged_in_and_never_a_page(
     agent: Visit, stranger: Visit, house: House
 ) -> None:

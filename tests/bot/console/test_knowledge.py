@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+from dataclasses import replace
 
 from bot.wiring import KB_ID, House
 from core.errors import BrainGone
@@ -102,6 +103,16 @@ async def test_every_mistake_is_named_and_nothing_is_changed(admin: Visit, house
     assert await draft(house) == before
 
 
+async def test_saving_without_an_edit_changes_nothing(admin: Visit, house: House) -> None:
+    entry = KNOWLEDGE.entry("track-order")
+    assert entry is not None
+    block = replace(entry, answer={"en": "One line.\n\n- and a list\n"})  # as a YAML block ends
+    await house.store.write(lambda tx: tx.knowledge.put(KB_ID, block))
+    data = {**await form(admin, "track-order"), "answer_en": "One line.\r\n\r\n- and a list\r\n"}
+    assert (await admin.post(f"{BASE}/entry", data=data)).status_code == 200
+    assert (await draft(house)).entry("track-order") == block
+
+
 async def test_who_was_slower_is_told_and_can_decide(admin: Visit, house: House) -> None:
     mine = await form(admin, "track-order")
     theirs = {**mine, "question": "Where did my order go?"}
@@ -129,7 +140,7 @@ async def test_publish_and_roll_back_are_live_at_once(admin: Visit, house: House
     await guest.says("where is my order today?")
     assert "front desk" not in (await guest.hears())[-1]
     page = (await admin.get(f"{BASE}/releases")).text
-    assert "1 change to publish" in page and "front desk" in page
+    assert "1 change to publish" in page and "front desk" in page and "- variants" not in page
     # Published: the next question has it
     published = await admin.post(f"{BASE}/publish", data={"note": "front desk"})
     assert published.headers["hx-redirect"] == f"{BASE}/releases"
@@ -156,8 +167,6 @@ async def test_a_try_shows_what_the_customer_would_get_and_why(admin: Visit, hou
     think = brain.think
 
     def thorough(question):  # type: ignore[no-untyped-def]
-        from dataclasses import replace
-
         from core.asking import Candidate, Unread
         from core.values import Problem
 
@@ -182,7 +191,11 @@ async def test_a_try_shows_what_the_customer_would_get_and_why(admin: Visit, hou
     asked = brain.asked[-1]
     assert (asked.text, asked.photos, asked.voices) == ("my order", (photo, damaged), (voice,))
     assert asked.history == ("hello", "I am Ada")
-    # The draft is asked as it is now, or the live release
+    # The live release is asked, or the draft as it is now
+    assert json.loads(house.store.blobs.get(asked.release))["number"] == 1  # they are the same: workers know this one
+    await admin.post(f"{BASE}/entry/track-order/variant", data={"text": "gimme my stuff"})
+    await admin.post(f"{BASE}/try", data=data)
+    asked = brain.asked[-1]
     assert json.loads(house.store.blobs.get(asked.release))["number"] == 0
     await admin.post(f"{BASE}/try", data={"text": "my order", "which": "live"})
     assert json.loads(house.store.blobs.get(brain.asked[-1].release))["number"] == 1
