@@ -3,8 +3,8 @@
 Logistic regression on a few features of a match. Its weights were fitted once, on simulated knowledge bases of known
 questions (`tests/bench/prior.py`), and ship as the prior; each knowledge base then corrects slope and offset by what
 its own rehearsal shows, the more the more there is to rehearse (maximum a posteriori with Gaussian priors). Thresholds
-are selective prediction (Geifman & El-Yaniv 2017, https://arxiv.org/abs/1705.08500): the lowest confidence above which the
-share of wrong answers stays within the error budget.
+are selective prediction (Geifman & El-Yaniv 2017, https://arxiv.org/abs/1705.08500): the lowest confidence above which
+the share of wrong answers stays within the error budget.
 """
 
 from __future__ import annotations
