@@ -210,7 +210,7 @@ def describe(simulated: Sequence[Simulated], crowds: Sequence[int], source: str)
         share = weight_here[sure].sum() / weight_here.sum()
         wrong = 1 - (weight_here * right_here)[sure].sum() / max(weight_here[sure].sum(), 1e-9)
         print(
-            f"  crowd {crowd:3d}: {len(some):3d} knowledge bases, above .9: {share:.2f} of the questions, {wrong:.3f} wrong"
+            f"  crowd {crowd:3d}: {len(some):3d} knowledge bases, above .9: {share:.2f} of questions, {wrong:.3f} wrong"
         )
     print(f"  logarithmic loss {-(weight @ np.log(np.where(right > 0, p, 1 - p) + 1e-12)) / weight.sum():.4f}")
     return {
