@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
+import json
+import re
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.resources import files
@@ -21,8 +24,9 @@ _TYPES = {
     "svg": "image/svg+xml",
 }
 _PARTS = (
-    "chat.css", "chat.js", "icon.svg", "lines.js", "outbox.js", "recorder.js", "stream.js", "voice-note.js"
+    "chat.css", "chat.js", "icon.svg", "lines.js", "outbox.js", "recorder.js", "stream.js", "voice-note.js", "words.js"
 )  # fmt: skip
+_SAY = re.compile(r"\{\{(.+?)\}\}")
 _HEADERS = {
     # Everything comes from us; `blob:` is how the page shows pictures that need the chat's token.
     "Content-Security-Policy": (
@@ -42,6 +46,22 @@ def routes(store: Store) -> list[Route]:
     return [Route("/", _page(store)), *(Route(f"/chat/{name}", _part(name)) for name in _PARTS)]
 
 
+def languages() -> tuple[str, ...]:
+    """The languages that the page speaks besides English."""
+    return tuple(sorted(path.name[:-5] for path in files("adapters.web").joinpath("words").iterdir()))
+
+
+def spoken(header: str) -> str:
+    """The first language of an Accept-Language header (RFC 9110, 12.5.4) that the page speaks, else English."""
+    wishes = []
+    for part in header[:500].split(","):
+        tag, _, quality = part.strip().partition(";q=")
+        with contextlib.suppress(ValueError):
+            wishes.append((float(quality or 1), tag.split("-")[0].lower()))
+    known = ("en", *languages())
+    return next((tag for _, tag in sorted(wishes, key=lambda wish: -wish[0]) if tag in known), "en")
+
+
 def _page(store: Store) -> Callable[[Request], Awaitable[Response]]:
     """The page under the name of the knowledge base; a database that is away keeps nobody from writing."""
 
@@ -50,11 +70,22 @@ def _page(store: Store) -> Callable[[Request], Awaitable[Response]]:
             bases = await store.read(lambda tx: tx.knowledge.bases())
         except PolydeskError:
             bases = ()
-        title = html.escape(next((title for _, title in bases if title), _NAMELESS))
-        text = _read("chat.html").decode().replace("{title}", title)
-        return Response(text, media_type=_TYPES["html"], headers=_HEADERS)
+        title = next((title for _, title in bases if title), _NAMELESS)
+        text = _written(spoken(request.headers.get("accept-language", ""))).replace("{title}", html.escape(title))
+        return Response(text, media_type=_TYPES["html"], headers={**_HEADERS, "Vary": "Accept-Language"})
 
     return page
+
+
+@cache
+def _written(language: str) -> str:
+    """The page in a language, `{title}` still open; its scripts find their words in a block of JSON."""
+    words = (
+        json.loads(files("adapters.web").joinpath("words", f"{language}.json").read_bytes()) if language != "en" else {}
+    )
+    text = _SAY.sub(lambda found: html.escape(str(words.get(found[1], found[1]))), _read("chat.html").decode())
+    block = json.dumps(words, ensure_ascii=False).replace("<", "\\u003c")
+    return text.replace("{lang}", language).replace("{words}", block)
 
 
 def _part(name: str) -> Callable[[Request], Awaitable[Response]]:

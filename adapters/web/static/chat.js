@@ -3,6 +3,7 @@ import { Lines } from "./lines.js";
 import { Outbox } from "./outbox.js";
 import { canRecord, extension, record } from "./recorder.js";
 import { events } from "./stream.js";
+import { say } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const API = "/api/v1/conversations";
@@ -93,9 +94,9 @@ async function deliver(item) {
     const answer = await fetch(`${API}/${chat.id}/messages`, { method: "POST", body: form, headers: bearer() });
     if (answer.ok) return true;
     if (answer.status === 401) { forget(); return 0; }
-    if (answer.status === 413) return "Too large: at most 20 MB a file.";
+    if (answer.status === 413) return say("Too large: at most 20 MB a file.");
     if (answer.status >= 500 || answer.status === 429) return Number(answer.headers.get("Retry-After")) || 2;
-    return "This could not be sent.";
+    return say("This could not be sent.");
   } catch (problem) {
     return problem.after || 0.5;
   }
@@ -103,7 +104,7 @@ async function deliver(item) {
 
 // What the server will never take goes back to where it can be changed.
 function offerBack(box, item) {
-  const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Change it", className: "back" });
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: say("Change it"), className: "back" });
   button.addEventListener("click", () => {
     box.remove();
     $("text").value = item.text;
@@ -203,9 +204,9 @@ $("look").addEventListener("click", () => $("look").close());
 
 // ---- photos
 function add(kind, blob, name) {
-  if (blob.size > LARGEST) return trouble(`${name} is too large: at most 20 MB a file.`);
+  if (blob.size > LARGEST) return trouble(say("{name} is too large: at most 20 MB a file.", name));
   if (kind === "voice") parts = parts.filter((part) => part.kind !== "voice");
-  if (parts.length >= MOST) return trouble(`At most ${MOST} photos at once.`);
+  if (parts.length >= MOST) return trouble(say("At most 10 files at once."));
   parts.push({ kind, blob, name, url: URL.createObjectURL(blob) });
   drawParts();
 }
@@ -215,7 +216,7 @@ function addFiles(list) {
   for (const file of list) {
     if (file.type.startsWith("image/")) add("photo", file, file.name || "photo.png");
     else if (/^(audio|video)\//.test(file.type)) add("voice", file, file.name);
-    else trouble(`${file.name} is neither a photo nor a voice note.`);
+    else trouble(say("{name} is neither a photo nor a voice note.", file.name));
   }
 }
 
@@ -226,7 +227,7 @@ function drawParts() {
     const shown = document.createElement(part.kind === "photo" ? "img" : "voice-note");
     shown.setAttribute("src", part.url);
     if (part.kind === "photo") shown.alt = part.name;
-    const off = Object.assign(document.createElement("button"), { type: "button", textContent: "×", title: "Remove", ariaLabel: `Remove ${part.name}` });
+    const off = Object.assign(document.createElement("button"), { type: "button", textContent: "×", title: say("Remove {name}", part.name), ariaLabel: say("Remove {name}", part.name) });
     off.addEventListener("click", () => { parts = parts.filter((other) => other !== part); URL.revokeObjectURL(part.url); drawParts(); });
     box.append(shown, off);
     return box;
@@ -259,7 +260,7 @@ $("voice").addEventListener("click", async () => {
       level: (loudness) => $("level").style.setProperty("--level", loudness),
     });
   } catch {
-    return trouble("The microphone cannot be used: allow it in the browser (it needs https, or this very machine).");
+    return trouble(say("The microphone cannot be used: allow it in the browser (it needs https, or this very machine)."));
   }
   document.body.classList.add("recording");
   $("stop").focus();

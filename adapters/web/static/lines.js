@@ -1,8 +1,9 @@
 // Draws the lines of a chat, in their order, each once.
 import "./voice-note.js";
+import { say } from "./words.js";
 
-const hours = new Intl.DateTimeFormat([], { hour: "numeric", minute: "2-digit" });
-const days = new Intl.DateTimeFormat([], { weekday: "long", day: "numeric", month: "long" });
+const hours = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+const days = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const SOON = 3 * 60 * 1000; // ms after which a line carries its own time
 
 function element(tag, className = "", text = "") {
@@ -53,7 +54,7 @@ export class Lines {
     if (line.from === "agent" && line.name) box.append(element("span", "who", line.name));
     for (const sha of line.pictures || []) box.append(this.picture(this.file(sha)));
     for (const sha of line.voices || []) box.append(this.voice(this.file(sha)));
-    for (const name of line.unread || []) box.append(element("div", "bubble unread", `${name} (cannot be read)`));
+    for (const name of line.unread || []) box.append(element("div", "bubble unread", say("{name} (cannot be read)", name)));
     if (line.text) box.append(this.bubble(line));
     if (line.choices?.length) box.append(this.choices(line.choices));
     box.append(this.stamp(at));
@@ -100,7 +101,7 @@ export class Lines {
       this.down();
     }
     const fate = box.querySelector(".fate");
-    fate.textContent = { waiting: "", sent: "", late: "Not sent yet, trying again …", refused: words }[state];
+    fate.textContent = { waiting: "", sent: "", late: say("Not sent yet, trying again …"), refused: words }[state];
     box.classList.toggle("refused", state === "refused");
     box.classList.toggle("waiting", state !== "sent");
     if (state === "late" || state === "refused") this.down();
@@ -110,7 +111,7 @@ export class Lines {
   bubble(line) {
     const box = element("div", "bubble");
     if (!line.html) {
-      box.textContent = line.text === "/human" ? "Talk to a person" : line.text;
+      box.textContent = line.text === "/human" ? say("Talk to a person") : line.text;
       return box;
     }
     box.innerHTML = line.html; // rendered and escaped by the server
@@ -122,9 +123,9 @@ export class Lines {
     const button = element("button", "photo");
     button.type = "button";
     const image = element("img");
-    image.alt = "Photo";
+    image.alt = say("Photo");
     button.append(image);
-    address.then((url) => { image.src = url; }, () => button.replaceWith(element("div", "bubble unread", "This photo was deleted")));
+    address.then((url) => { image.src = url; }, () => button.replaceWith(element("div", "bubble unread", say("This photo was deleted"))));
     image.addEventListener("load", () => { if (this.atEnd) this.down(); });
     button.addEventListener("click", () => this.look(image.src));
     return button;
@@ -132,7 +133,7 @@ export class Lines {
 
   voice(address) {
     const note = document.createElement("voice-note");
-    address.then((url) => note.setAttribute("src", url), () => note.replaceWith(element("div", "bubble unread", "This recording was deleted")));
+    address.then((url) => note.setAttribute("src", url), () => note.replaceWith(element("div", "bubble unread", say("This recording was deleted"))));
     return note;
   }
 
@@ -179,7 +180,7 @@ export class Lines {
       const [at, was] = [Number(one.dataset.at), Number(before?.dataset.at || 0)];
       const newDay = new Date(at).toDateString() !== new Date(was).toDateString();
       const today = new Date(at).toDateString() === new Date().toDateString();
-      if (newDay && !(today && !before)) one.dataset.day = today ? "Today" : days.format(new Date(at)); else delete one.dataset.day;
+      if (newDay && !(today && !before)) one.dataset.day = today ? say("Today") : days.format(new Date(at)); else delete one.dataset.day;
       const near = at - was < SOON && !newDay;
       before?.classList.toggle("close", near);
       one.classList.toggle("joined", Boolean(before) && near && before.classList[1] === one.classList[1]);

@@ -1,4 +1,6 @@
 // <voice-note src="...">: a small player for a recording, whatever the browser thinks of its length.
+import { say } from "./words.js";
+
 const PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M8 5v14l11-7z"/></svg>';
 const PAUSE = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 5h3.6v14H7zM13.4 5H17v14h-3.6z"/></svg>';
 const minutes = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
@@ -13,7 +15,7 @@ class VoiceNote extends HTMLElement {
     this.button = document.createElement("button");
     this.button.type = "button";
     this.slider = Object.assign(document.createElement("input"), { type: "range", min: 0, max: 1000, value: 0 });
-    this.slider.setAttribute("aria-label", "Position in the voice note");
+    this.slider.setAttribute("aria-label", say("Position in the voice note"));
     this.time = document.createElement("span");
     this.append(this.button, this.slider, this.time);
     this.button.addEventListener("click", () => (this.audio.paused ? this.play() : this.audio.pause()));
@@ -69,7 +71,7 @@ class VoiceNote extends HTMLElement {
     if (this.playing !== playing) {
       this.playing = playing;
       this.button.innerHTML = playing ? PAUSE : PLAY;
-      this.button.setAttribute("aria-label", playing ? "Pause" : "Play the voice note");
+      this.button.setAttribute("aria-label", playing ? say("Pause") : say("Play the voice note"));
     }
     const at = this.length ? Math.min(this.audio.currentTime, this.length) : 0;
     this.slider.value = this.length ? (at / this.length) * 1000 : 0;
@@ -80,7 +82,7 @@ class VoiceNote extends HTMLElement {
   fail() {
     if (!this.audio.error) return;
     const link = Object.assign(document.createElement("a"), { href: this.getAttribute("src"), download: "voice-note" });
-    link.textContent = "This browser cannot play it: download";
+    link.textContent = say("This browser cannot play it: download");
     this.replaceChildren(link);
   }
 }
