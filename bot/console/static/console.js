@@ -42,6 +42,7 @@ const rings_on = () => localStorage.getItem("polydesk-bell") !== "off";
 function wake() {
   audio ||= new AudioContext();
   if (audio.state === "suspended") audio.resume().catch(() => {});
+  drawBell();
 }
 
 function tone() {
@@ -69,8 +70,12 @@ function ring(words, id) {
 }
 
 function drawBell() {
-  bell?.setAttribute("aria-pressed", rings_on());
-  bell?.classList.toggle("off", !rings_on());
+  if (!bell) return;
+  const asleep = rings_on() && !audio && !navigator.userActivation?.hasBeenActive;
+  bell.setAttribute("aria-pressed", rings_on());
+  bell.classList.toggle("off", !rings_on());
+  bell.classList.toggle("asleep", asleep);
+  bell.title = asleep ? "Click anywhere, so that the browser lets this page ring" : "Sound and notifications";
 }
 
 bell?.addEventListener("click", async () => {
