@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -90,7 +91,7 @@ class Adapted:
             with np.load(io.BytesIO(stored), allow_pickle=False) as file:
                 arrays: Arrays = {name: file[name] for name in file.files}
             plain = json.loads(arrays["plain"].tobytes())
-        except (OSError, KeyError, EOFError) as problem:
+        except (OSError, KeyError, EOFError, ValueError, BadZipFile) as problem:
             raise ValueError(f"not an adapted knowledge base: {problem}") from problem
         if plain["form"] != FORM:
             raise ValueError(f"form {plain['form']} of an adapted knowledge base, {FORM} is read")

@@ -15,6 +15,7 @@ from workers.model.heard import Heard, Piece, stacked
 from workers.model.matching import Match
 
 SHARPNESS = 16.0  # of the softmax over ranks where entries have many phrases; the likeliest on held-out questions
+SAME = 0.985  # cosine from which on two phrases, or two photos, are the same
 POINTS = 0.7  # how much less a message is believed that points at a photo
 PASSAGE = 0.85  # how far one passage of a picture's text is believed beside all of it: the surest of many is flattered
 SHOWN = 4.0  # sharpness over what a photo shows in words, in standard deviations
@@ -60,7 +61,9 @@ class Texts:
         if part is None or self.match is None:
             return None
         row = self._rows[id(piece)]
-        scores = _opened(part, self.match.rank[row], float(self.sure[row]), len(self._adapted.entries))
+        scores = _opened(
+            part, self.match.rank[row], self.match.near[row], float(self.sure[row]), len(self._adapted.entries)
+        )
         best = int(self.match.rank[row].argmax())
         point, cosine = part.matcher.nearest(piece.vector, best)
         evidence: dict[str, object] = {
@@ -95,7 +98,7 @@ class Texts:
             "phrase": part.names[point],
             "cosine": round(cosine, 3),
         }
-        return Opinion(OCR, _opened(part, rank, p, len(self._adapted.entries)), evidence)
+        return Opinion(OCR, _opened(part, rank, self.match.near[rows[surest]], p, len(self._adapted.entries)), evidence)
 
 
 def opinions(adapted: Adapted, heard: Heard, texts: Texts) -> list[Opinion]:
@@ -116,13 +119,27 @@ def opinions(adapted: Adapted, heard: Heard, texts: Texts) -> list[Opinion]:
     return [opinion for opinion in found if opinion is not None]
 
 
-def _opened(part: Part, rank: Floats, sure: float, entries: int) -> Floats:
-    """Probabilities (entries,): the best has `sure`, what is in scope else is shared among the others by rank."""
-    crowd = part.matcher.crowd
-    share = softmax(SHARPNESS * (1 - 0.3 / crowd) * rank.astype(np.float64))
+def _opened(part: Part, rank: Floats, near: Floats, sure: float, entries: int) -> Floats:
+    """Probabilities (entries,): the best has `sure`, what is in scope else is shared among the others by rank.
+
+    Args:
+        part: whose entries `rank` (m,) and `near` (m,) speak of.
+        rank: what orders them.
+        near: cosine of each one's nearest phrase or photo.
+        sure: the probability that the best is right.
+        entries: of the knowledge base.
+    """
     best = int(rank.argmax())
     # Whether it is in scope at all is likelier than that the best is right, but not by more than its rivals explain.
-    inside = min(sure / max(float(share[best]), 1e-9), sure * (2 - sure))
+    inside = sure * (2 - sure)
+    twins = np.flatnonzero(near >= SAME)
+    if len(twins) > 1 and near[best] >= SAME:
+        # The same question stands under several entries: whichever else is like it, nobody can tell which is meant.
+        rank, inside = rank.copy(), max(inside, sure)
+        rank[twins] = rank[best]
+        sure, best = inside / len(twins), int(twins[0])
+    share = softmax(SHARPNESS * (1 - 0.3 / part.matcher.crowd) * rank.astype(np.float64))
+    inside = min(sure / max(float(share[best]), 1e-9), inside)
     others = share.copy()
     others[best] = 0
     scores = np.full(entries, (1 - inside) * beforehand(entries))
@@ -148,7 +165,9 @@ def _photo(adapted: Adapted, photos: Floats | None) -> Opinion | None:
         "photo": part.names[point],
         "cosine": round(cosine, 3),
     }
-    return Opinion(PHOTO, _opened(part, match.rank[row], float(sure[row]), len(adapted.entries)), evidence)
+    return Opinion(
+        PHOTO, _opened(part, match.rank[row], match.near[row], float(sure[row]), len(adapted.entries)), evidence
+    )
 
 
 def _words(adapted: Adapted, shown: Floats | None) -> Opinion | None:

@@ -14,6 +14,8 @@ from workers.model.matching import MOST
 
 LONGEST = 400  # characters of a phrase that count
 SENTENCES = 6  # of an answer
+_LETTER = re.compile(r"[^\W\d_]")
+_WIDE = re.compile(r"[぀-ヿ㐀-鿿가-힣]")  # scripts in which a letter says as much as half a word
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|<?https?://\S+>?")
 _MARKS = re.compile(r"[*_`#>~|]+")
 _STOPS = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？؟])|\n+")
@@ -62,7 +64,7 @@ def sentences(markdown: str) -> list[str]:
     """The sentences of a text without its markup; those too short to mean anything are left out."""
     plain = _MARKS.sub(" ", _LINK.sub(r"\1", markdown))
     parts = (" ".join(part.split()).strip(" -•") for part in _STOPS.split(plain))
-    return [part for part in parts if len(re.findall(r"\w", part)) >= 8]
+    return [part for part in parts if len(_LETTER.findall(part)) >= (5 if _WIDE.search(part) else 8)]
 
 
 def _different(texts: Sequence[str]) -> list[str]:

@@ -10,9 +10,9 @@ import numpy as np
 import yaml
 
 from workers.model.encodings import EncodingCache, encoded
-from workers.model.heads import Floats, Kernel
+from workers.model.heads import Floats, Integers, Kernel
 from workers.model.learning import learn
-from workers.model.lexical import count, lexicon
+from workers.model.lexical import Lexicon, count, lexicon
 from workers.model.matching import Match, Matcher
 from workers.model.ports import TextEncoder
 
@@ -79,12 +79,18 @@ class SmallTalk:
 
 def small_talk(encoder: TextEncoder, cache: EncodingCache) -> SmallTalk:
     """Fit to the phrases of all languages: who writes "danke" to an English bot is thanked too."""
-    names = tuple(phrases())
+    texts, owner, words = _wording()
+    vectors: Floats = encoded(encoder, texts, cache)
+    matcher, _ = learn(vectors, owner, np.ones(len(texts), dtype=bool), Kernel(share=0.3), words, outcomes=0)
+    return SmallTalk(matcher, tuple(phrases())[:-1])
+
+
+@cache
+def _wording() -> tuple[list[str], Integers, Lexicon]:
+    """All phrases in the order of their names, whose they are, their lexicon: the same for every encoder."""
+    names = list(phrases())
     grouped = [[t for texts in phrases()[name].values() for t in texts if t not in signs()] for name in names]
     grouped[names.index(ELSE)] += [text for texts in outside().values() for text in texts]
     texts = [text for group in grouped for text in group]
     owner = np.repeat(np.arange(len(grouped)), [len(group) for group in grouped])
-    words = lexicon([count(text) for text in texts])
-    vectors: Floats = encoded(encoder, texts, cache)
-    matcher, _ = learn(vectors, owner, np.ones(len(texts), dtype=bool), Kernel(share=0.3), words, outcomes=0)
-    return SmallTalk(matcher, names[:-1])
+    return texts, owner, lexicon([count(text) for text in texts])
