@@ -129,5 +129,6 @@ def _line(messages: tuple[Message, ...]) -> tuple[str, str]:
             words = {AttachmentKind.PHOTO: "Photo", AttachmentKind.VOICE: "Voice note"}.get(
                 message.attachments[0].kind, "File"
             )
-        return words[:140], by
+        if words:
+            return words[:140], by
     return "", ""

@@ -90,6 +90,6 @@ def _told(prediction: Prediction, knowledge: KnowledgeBase, now: int) -> dict[st
         "then_escalate": isinstance(decision, Answer) and decision.then_escalate,
         "reply": saying(decision, prediction, problems, voice, now),
         "entry": knowledge.entry(prediction.entry),
-        "candidates": [wire.dump(one) for one in prediction.candidates[:5]],
+        "candidates": [wire.dump(one) for one in prediction.candidates[:4]],
         "questions": {one.id: one.question for one in knowledge.entries},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,11 +46,11 @@ def markdown(text: str) -> Markup:
     return Markup(_web(text))
 
 
-def since(at: int) -> str:
-    """How long ago a moment (UTC milliseconds) was, shortly."""
+def since(at: int, plain: bool = False) -> str:
+    """How long ago a moment (UTC milliseconds) was, shortly; `plain` says seconds instead of "just now"."""
     seconds = max(0, int(time.time() - at / 1000))
     if seconds < 60:
-        return "just now" if seconds < 10 else f"{seconds} s"
+        return "just now" if seconds < 10 and not plain else f"{seconds} s"
     if seconds < 5400:
         return f"{seconds // 60} min"
     return f"{seconds // 3600} h" if seconds < 172_800 else f"{seconds // 86_400} days"
@@ -92,6 +92,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def legible(lines: Sequence[str]) -> list[str]:
+    """What was read in a photo, without the single signs that a pattern was taken for."""
+    return [line for line in lines if sum(letter.isalnum() for letter in line) > 1]
+
+
 def customer(conversation: Conversation) -> str:
     """What to call a customer."""
     return conversation.author.name or f"Customer {conversation.author.id[-4:]}"
@@ -109,4 +114,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rows": rows,
     "channel": lambda name: SHORT.get(name, name.replace("_", " ")),
     "customer": customer,
+    "legible": legible,
 }

@@ -14,9 +14,9 @@ let rings = 0;
 const hours = new Intl.DateTimeFormat([], { hour: "numeric", minute: "2-digit" });
 const days = new Intl.DateTimeFormat([], { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
 
-function since(ms) {
+function since(ms, plain) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds < 10) return "just now";
+  if (seconds < 10 && !plain) return "just now";
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 5400) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
@@ -31,7 +31,7 @@ export function tell(root = document) {
   }
   for (const box of root.querySelectorAll("[data-since]")) {
     const ms = Date.now() - Number(box.dataset.since);
-    box.textContent = since(ms);
+    box.textContent = since(ms, "plain" in box.dataset);
     box.closest(".ticket, .state")?.classList.toggle("late", ms > 5 * 60000);
   }
 }
