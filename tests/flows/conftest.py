@@ -1,7 +1,11 @@
-"""One installation for most flows: real processes, real models, fake platforms, all on the session's event loop."""
+"""One installation for most flows: real processes, real models, fake platforms on the session's event loop.
+
+The fakes stand still while that loop does, so flows never block it: what takes long runs in a thread.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -67,19 +71,19 @@ def shop_kb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def telegram() -> AsyncIterator[FakeTelegram]:
     async with FakeTelegram() as telegram:
         yield telegram
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def slack() -> AsyncIterator[FakeSlack]:
     async with FakeSlack() as slack:
         yield slack
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def shop(
     tmp_path_factory: pytest.TempPathFactory,
     models_dir: Path,
@@ -102,11 +106,11 @@ async def shop(
         yield installation
     finally:
         with contextlib.suppress(Exception):
-            installation.stop()
+            await asyncio.to_thread(installation.stop)
         sweep(installation.data)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def agent(shop: Installation) -> AsyncIterator[Agent]:
     """The first admin, logged in with the password that `up` printed."""
     agent = Agent(shop.url)

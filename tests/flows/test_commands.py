@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 from core.knowledge.files import load
 from tests.flows.conftest import DEMO
 from tests.flows.installation import environment
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ASKED = {
     "decision", "entry", "intent", "confidence", "answer", "reason", "builtin", "top", "candidates", "transcript",
@@ -26,8 +29,9 @@ class Shell:
     def __init__(self, data: Path) -> None:
         self.data = data
 
-    def runs(self, *words: str | Path, status: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
+    async def runs(self, *words: str | Path, status: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+        done = await asyncio.to_thread(
+            subprocess.run,
             [sys.executable, "-m", "bot", *map(str, words)],
             cwd=self.data,
             env=environment(self.data, **settings),
@@ -56,9 +60,9 @@ def fresh(tmp_path: Path, models_dir: Path) -> Shell:
     return Shell(tmp_path)
 
 
-def test_ask_prints_one_object_with_the_keys_of_the_design(shell: Shell, tiny: Path) -> None:
+async def test_ask_prints_one_object_with_the_keys_of_the_design(shell: Shell, tiny: Path) -> None:
     photo = DEMO / "photos" / "test-login.jpg"
-    done = shell.runs("ask", "--kb", tiny, "--text", "where is my order please?", "--photo", photo, "--json")
+    done = await shell.runs("ask", "--kb", tiny, "--text", "where is my order please?", "--photo", photo, "--json")
     (line,) = done.stdout.splitlines()
     told = json.loads(line)
     assert told.keys() == ASKED
@@ -74,20 +78,20 @@ def test_ask_prints_one_object_with_the_keys_of_the_design(shell: Shell, tiny: P
     assert told["evidence"]["unread"] == []
 
 
-def test_ask_refuses_bad_input_with_status_2(shell: Shell, tiny: Path) -> None:
-    done = shell.runs("ask", "--kb", tiny, status=2)
+async def test_ask_refuses_bad_input_with_status_2(shell: Shell, tiny: Path) -> None:
+    done = await shell.runs("ask", "--kb", tiny, status=2)
     assert "--text, --photo or --voice" in done.stderr.splitlines()[-1]
-    done = shell.runs("ask", "--kb", tiny, "--photo", "nowhere.jpg", status=2)
+    done = await shell.runs("ask", "--kb", tiny, "--photo", "nowhere.jpg", status=2)
     assert "nowhere.jpg" in done.stderr.splitlines()[-1]
 
 
-def test_ask_without_models_or_registry_says_what_to_do(tmp_path: Path, tiny: Path) -> None:
+async def test_ask_without_models_or_registry_says_what_to_do(tmp_path: Path, tiny: Path) -> None:
     offline = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
-    done = Shell(tmp_path).runs("ask", "--kb", tiny, "--text", "hello", status=1, **offline, PIP_FIND_LINKS="")
+    done = await Shell(tmp_path).runs("ask", "--kb", tiny, "--text", "hello", status=1, **offline, PIP_FIND_LINKS="")
     assert "--from" in done.stderr.splitlines()[-1] or "--from" in done.stderr
 
 
-def test_evaluate_over_a_cases_file(shell: Shell, tiny: Path, tmp_path: Path) -> None:
+async def test_evaluate_over_a_cases_file(shell: Shell, tiny: Path, tmp_path: Path) -> None:
     # Given cases of which one is right, one out of scope, one broken
     (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0torn")
     cases = [
@@ -100,7 +104,7 @@ def test_evaluate_over_a_cases_file(shell: Shell, tiny: Path, tmp_path: Path) ->
     file = tmp_path / "cases.jsonl"
     file.write_text("".join(json.dumps(case) + "\n" for case in cases))
     figures, lines = tmp_path / "figures.json", tmp_path / "lines.jsonl"
-    shell.runs("evaluate", "--kb", tiny, "--cases", file, "--json", figures, "--predictions", lines)
+    await shell.runs("evaluate", "--kb", tiny, "--cases", file, "--json", figures, "--predictions", lines)
     told = [json.loads(line) for line in lines.read_text().splitlines()]
     assert [one["expect"] for one in told] == [case["expect"] for case in cases]
     wanted = {"expect", "decision", "entry", "confidence", "top", "transcript", "ocr"}
@@ -113,82 +117,82 @@ def test_evaluate_over_a_cases_file(shell: Shell, tiny: Path, tmp_path: Path) ->
     assert measured["cases"] == 5 and 0.4 <= measured["accuracy"] <= 1.0
 
 
-def test_evaluate_refuses_a_malformed_cases_file(shell: Shell, tiny: Path, tmp_path: Path) -> None:
+async def test_evaluate_refuses_a_malformed_cases_file(shell: Shell, tiny: Path, tmp_path: Path) -> None:
     file = tmp_path / "cases.jsonl"
     file.write_text('{"text": "a", "expect": "track-order"}\n{"text": "b", "expect": "no-such-entry"}\n')
-    done = shell.runs("evaluate", "--kb", tiny, "--cases", file, status=2)
+    done = await shell.runs("evaluate", "--kb", tiny, "--cases", file, status=2)
     assert "cases.jsonl:2" in done.stderr and "expect" in done.stderr
 
 
-def test_a_knowledge_base_goes_round(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
+async def test_a_knowledge_base_goes_round(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
     # Given a first release
-    fresh.runs("kb", "import", tiny)
-    assert "Release 1 is live" in fresh.runs("kb", "publish").stderr
+    await fresh.runs("kb", "import", tiny)
+    assert "Release 1 is live" in (await fresh.runs("kb", "publish")).stderr
     # When a change is imported, it is a draft until it is published
     changed = tmp_path / "changed"
     changed.mkdir()
     written = (tiny / "kb.yaml").read_text()
     (changed / "kb.yaml").write_text(written.replace("From nine to five.", "From eight to four."))
-    fresh.runs("kb", "import", changed)
-    assert "opening-hours" in fresh.runs("kb", "diff").stdout
-    assert "Release 2 is live" in fresh.runs("kb", "publish", "--note", "new hours").stderr
+    await fresh.runs("kb", "import", changed)
+    assert "opening-hours" in (await fresh.runs("kb", "diff")).stdout
+    assert "Release 2 is live" in (await fresh.runs("kb", "publish", "--note", "new hours")).stderr
     # When it is rolled back, the old release is live under a new number, and exports as it came
-    assert "Release 3 is live; it is release 1 again." in fresh.runs("kb", "rollback", "1").stderr
-    fresh.runs("kb", "export", "--live", tmp_path / "out")
+    assert "Release 3 is live; it is release 1 again." in (await fresh.runs("kb", "rollback", "1")).stderr
+    await fresh.runs("kb", "export", "--live", tmp_path / "out")
     exported = (tmp_path / "out" / "kb.yaml").read_text()
     assert "From nine to five." in exported and "From eight to four." not in exported
     assert load(tmp_path / "out").entries == load(tiny).entries
     # A spreadsheet too, of the draft, which the rollback left alone.
-    fresh.runs("kb", "export", tmp_path / "out.csv")
+    await fresh.runs("kb", "export", tmp_path / "out.csv")
     assert "From eight to four." in (tmp_path / "out.csv").read_text()
 
 
-def test_lint_names_both_entries_and_refuses_what_is_malformed(shell: Shell, tmp_path: Path) -> None:
+async def test_lint_names_both_entries_and_refuses_what_is_malformed(shell: Shell, tmp_path: Path) -> None:
     entry = "  - id: {}\n    question: Where is my order?\n    variants: [track it]\n    answer: Look.\n"
     head = "polydesk: 1\ntitle: Twice\nlanguage: en\nentries:\n"
     (tmp_path / "kb.yaml").write_text(head + entry.format("first") + entry.format("second"))
-    done = shell.runs("kb", "lint", tmp_path)
+    done = await shell.runs("kb", "lint", tmp_path)
     assert any("first" in line and "second" in line for line in done.stdout.splitlines())
     (tmp_path / "kb.yaml").write_text(head + entry.format("none"))
-    done = shell.runs("kb", "lint", tmp_path, status=2)
+    done = await shell.runs("kb", "lint", tmp_path, status=2)
     assert "kb.yaml:5" in done.stderr and "none" in done.stderr
 
 
-def test_models_are_prepared_once(shell: Shell) -> None:
+async def test_models_are_prepared_once(shell: Shell) -> None:
     # Without a registry in reach: nothing is fetched, since everything is there.
     for _ in range(2):
-        done = shell.runs("models", "prepare", PIP_NO_INDEX="1", PIP_INDEX_URL="http://127.0.0.1:9/simple")
+        done = await shell.runs("models", "prepare", PIP_NO_INDEX="1", PIP_INDEX_URL="http://127.0.0.1:9/simple")
         assert "Preparing" not in done.stderr
 
 
-def test_people_and_a_backup_come_back(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
-    fresh.runs("kb", "import", tiny)
-    fresh.runs("kb", "publish")
-    added = fresh.runs("user", "add", "grace", "--role", "agent", POLYDESK_NEW_PASSWORD="correct horse battery")
+async def test_people_and_a_backup_come_back(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
+    await fresh.runs("kb", "import", tiny)
+    await fresh.runs("kb", "publish")
+    added = await fresh.runs("user", "add", "grace", "--role", "agent", POLYDESK_NEW_PASSWORD="correct horse battery")
     assert "grace can log in now, as agent." in added.stderr
-    short = fresh.runs("user", "add", "bob", status=2, POLYDESK_NEW_PASSWORD="short")
+    short = await fresh.runs("user", "add", "bob", status=2, POLYDESK_NEW_PASSWORD="short")
     assert "at least 10 characters" in short.stderr.splitlines()[-1]
-    fresh.runs("user", "password", "grace", POLYDESK_NEW_PASSWORD="another horse battery")
+    await fresh.runs("user", "password", "grace", POLYDESK_NEW_PASSWORD="another horse battery")
     # When everything is backed up and lost
     archive = tmp_path / "polydesk.backup"
-    fresh.runs("db", "backup", archive)
+    await fresh.runs("db", "backup", archive)
     other = Shell(tmp_path / "other")
     other.data.mkdir()
-    other.runs("db", "restore", archive)
+    await other.runs("db", "restore", archive)
     # Then the other folder has it all; a second restore does not overwrite it unasked.
-    assert "The draft is what is live." in other.runs("kb", "diff").stdout
-    assert "1 console users" in other.runs("doctor", status=1).stdout
-    refused = other.runs("db", "restore", archive, status=2)
+    assert "The draft is what is live." in (await other.runs("kb", "diff")).stdout
+    assert "1 console users" in (await other.runs("doctor", status=1)).stdout
+    refused = await other.runs("db", "restore", archive, status=2)
     assert "--force" in refused.stderr.splitlines()[-1]
 
 
-def test_doctor_finds_what_is_wrong(fresh: Shell, tmp_path: Path) -> None:
-    done = fresh.runs("doctor")
+async def test_doctor_finds_what_is_wrong(fresh: Shell, tmp_path: Path) -> None:
+    done = await fresh.runs("doctor")
     assert "All is well." in done.stderr
     assert "✓ models: prepared" in done.stdout and "telegram: not configured (POLYDESK_TELEGRAM_TOKEN)" in done.stdout
     # Nobody listens there.
     wrong = {"POLYDESK_REDIS_URL": "redis://127.0.0.1:9/0", "POLYDESK_TELEGRAM_TOKEN": "1:x"}
-    done = fresh.runs("doctor", status=1, POLYDESK_TELEGRAM_API_URL="http://127.0.0.1:9", **wrong)
+    done = await fresh.runs("doctor", status=1, POLYDESK_TELEGRAM_API_URL="http://127.0.0.1:9", **wrong)
     assert "✗ broker: POLYDESK_REDIS_URL cannot be reached" in done.stdout
     assert "✗ telegram" in done.stdout
     assert "2 of" in done.stderr.splitlines()[-1]

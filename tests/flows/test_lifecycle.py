@@ -54,7 +54,7 @@ async def _begins(installation: Installation, slack: FakeSlack) -> None:
     await bob.says("where is my order please?")
     await bob.hears("Look at the tracking page.", timeout=PATIENT)
     # A second one on the same data folder is refused.
-    second = await asyncio.to_thread(up, installation.data, "--port", str(free_port()), alone=False)
+    second = await up(installation.data, "--port", str(free_port()), alone=False)
     assert second.returncode == 1
     assert f"Polydesk runs already on {installation.data}" in second.stderr.splitlines()[-1]
 
