@@ -13,6 +13,8 @@ from workers.model.fusion import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS, Opinio
 from workers.model.heads import Floats
 from workers.model.heard import Heard, Piece, stacked
 from workers.model.matching import Match
+from workers.model.smalltalk import PERSON
+from workers.model.smalltalk import SAME as VERY_SAME
 
 SHARPNESS = 16.0  # of the softmax over ranks where entries have many phrases; the likeliest on held-out questions
 SAME = 0.985  # cosine from which on two phrases, or two photos, are the same
@@ -30,7 +32,7 @@ class Texts:
         self._rows: dict[int, int] = {}
         pieces: list[Piece] = []
         for heard in questions:
-            for piece in (heard.typed, heard.voice, heard.thread, *heard.screen):
+            for piece in (heard.typed, heard.voice, heard.thread, *heard.screen, *heard.wishes):
                 if piece is not None and id(piece) not in self._rows:
                     self._rows[id(piece)] = len(pieces)
                     pieces.append(piece)
@@ -54,6 +56,12 @@ class Texts:
         row = self._rows[id(piece)]
         near = float(self.match.near[row].max()) if self.match is not None else -1.0
         return self._adapted.talk.winner(self.talk.row(row), near) if self.talk is not None else ""
+
+    def wished(self, heard: Heard, part: Piece) -> bool:
+        """Whether a part of a message asks for a person while no entry says the very same as all of it."""
+        whole = [self._rows[id(piece)] for piece in (heard.typed, heard.voice) if piece is not None]
+        known = self.match is not None and float(self.match.near[whole].max()) >= VERY_SAME
+        return not known and self.small_talk(part) == PERSON
 
     def opinion(self, channel: str, piece: Piece, belief: float = 1.0) -> Opinion | None:
         """What one text says, believed with a probability of `belief`."""

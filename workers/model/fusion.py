@@ -2,7 +2,9 @@
 
 Opinions are pooled logarithmically (a product of experts, Hinton 2002; Genest & Zidek 1986 on pooling): each channel
 multiplies the odds of an entry by how much likelier it finds it than anybody would beforehand. A channel that has
-nothing to say leaves the odds alone, so that a photo of something else cannot spoil a clear question.
+nothing to say leaves the odds alone, so that a photo of something else cannot spoil a clear question. A product trusts
+its experts to err independently, which what was said and what was shown do not: a photo of a parcel's page with "it's
+not here though" is about another matter than either alone, so that each bounds what the other may be sure of.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.model.heads import Floats
 
@@ -19,7 +22,10 @@ TEXT, VOICE, PHOTO, OCR, WORDS, HISTORY = "text", "voice", "photo", "ocr", "word
 
 # How far a channel is believed beside the leading one; settled on the combinations of `tests/bench/fusion.py`.
 WEIGHTS = {TEXT: 0.8, VOICE: 0.8, OCR: 0.7, PHOTO: 0.65, WORDS: 0.5, HISTORY: 0.7}
+Numbers = NDArray[np.float64]
+_SAID, _SHOWN = frozenset({TEXT, VOICE, HISTORY}), frozenset({PHOTO, OCR, WORDS})
 _SMALL = 1e-3
+_NOISE = 0.03  # the probability at which some entry is the best of any sentence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,4 +93,26 @@ class LogPool:
             pooled[:-1] += weight * np.log(np.maximum(lift, np.where(backed, self.veto, _SMALL)))
             pooled[-1] += weight * np.log(max(none, _SMALL))
         pooled = np.exp(pooled - pooled.max())
-        return np.asarray(pooled[:-1] / pooled.sum(), dtype=np.float32)
+        return np.asarray(_contested(pooled[:-1] / pooled.sum(), opinions), dtype=np.float32)
+
+
+def _contested(pooled: Numbers, opinions: Sequence[Opinion]) -> Numbers:
+    """Probabilities (entries,) in which what was said and what was shown share an answer that only one of them backs.
+
+    With probability `a` from its backer and `b` from the other side for another entry, the best has at most
+    `a / (a + b)`; what is lost goes to that other entry. Words beside a picture ask something of it, so that theirs
+    count even when they are few; a picture may be of anything, so that its own counts squared.
+    """
+    sides = [[o.scores for o in opinions if o.channel in names] for names in (_SAID, _SHOWN)]
+    if not all(sides):
+        return pooled
+    best = int(pooled.argmax())
+    said, shown = (np.max(side, axis=0).astype(np.float64) for side in sides)
+    words_lead = said[best] > shown[best]
+    backer, against = (said, shown**2) if words_lead else (shown, said)
+    rival = int(against.argmax())
+    limit = max(0.5, float(backer[best] / (backer[best] + max(against[rival] - against[best] - _NOISE, 0.0))))
+    if rival != best and pooled[best] > limit:
+        pooled[rival] += pooled[best] - limit
+        pooled[best] = limit
+    return pooled

@@ -22,7 +22,11 @@ LINES = 24  # of a picture
 BEFORE = 2  # earlier messages that a short one may lean on
 _SAYS = 4  # letters in a picture from which on it says anything
 _SILENT = 0.5  # how much a photo without a word leans on what was said before it
-BRIEF = 8  # words of the longest message that may lean on an earlier one
+BRIEF = 8  # words of the longest message that may lean on an earlier one; twice as many after "and", "what about"
+ELLIPSIS = 5  # words of a continuation that says next to nothing itself
+PLEA = 40  # words of the longest message that is searched for the wish for a person
+PARTS = 3  # of a message that may be that wish
+_STOPS = re.compile(r"[.,;:!?()\n]+|\s[-–—]+\s")
 _LETTER = re.compile(r"[^\W_]")
 _WORD = re.compile(r"\w+")
 _WIDE = re.compile(r"[぀-ヿ㐀-鿿가-힣฀-๿]")  # scripts that put no blanks between words
@@ -60,7 +64,8 @@ class Heard:
     """A question ready to be scored.
 
     `screen` is what is written in the photos: all of it, all that looks like words, then passages. `thread` is the
-    message together with what was said before; `leaning` in [0, 1] how much the message leans on that, or on a photo.
+    message together with what was said before; `leaning` in [0, 1] how much the message leans on that, or on a photo;
+    `wishes` parts of the message that may ask for a person.
     """
 
     said: Said
@@ -69,6 +74,7 @@ class Heard:
     screen: tuple[Piece, ...] = ()
     thread: Piece | None = None
     leaning: float = 0.0
+    wishes: tuple[Piece, ...] = ()
 
 
 @dataclass(slots=True)
@@ -80,6 +86,7 @@ class _Plan:
     screen: list[str] = field(default_factory=list)
     thread: str = ""
     leaning: float = 0.0
+    wishes: list[str] = field(default_factory=list)
 
 
 def hear(questions: Sequence[Said], encoder: TextEncoder, spelling: Spelling) -> list[Heard]:
@@ -94,7 +101,7 @@ def hear(questions: Sequence[Said], encoder: TextEncoder, spelling: Spelling) ->
     read = {
         text: text if text == plan.voice else spelling.mended(text)
         for plan in plans
-        for text in (plan.typed, plan.voice, plan.thread, *plan.screen)
+        for text in (plan.typed, plan.voice, plan.thread, *plan.screen, *plan.wishes)
         if text
     }
     different = {text: i for i, text in enumerate(dict.fromkeys(read.values()))}
@@ -108,6 +115,7 @@ def hear(questions: Sequence[Said], encoder: TextEncoder, spelling: Spelling) ->
             screen=tuple(pieces[text] for text in plan.screen),
             thread=pieces.get(plan.thread),
             leaning=plan.leaning,
+            wishes=tuple(pieces[text] for text in plan.wishes),
         )
         for said, plan in zip(questions, plans, strict=True)
     ]
@@ -116,7 +124,7 @@ def hear(questions: Sequence[Said], encoder: TextEncoder, spelling: Spelling) ->
 def _plan(said: Said) -> _Plan:
     typed, voice = _readable(said.text), _readable(said.transcript)
     now = typed or voice
-    plan = _Plan(typed, voice, passages(said.ocr), leaning=leaning(now) if now else _SILENT)
+    plan = _Plan(typed, voice, passages(said.ocr), leaning=leaning(now) if now else _SILENT, wishes=wishes(now))
     before = [text for text in map(_readable, said.history) if text][-BEFORE:]
     if before and plan.leaning:
         plan.thread = " ".join([*(text[-SCREEN:] for text in before), now]).strip()
@@ -161,24 +169,49 @@ def leaning(text: str) -> float:
         size = len(_LETTER.findall(text)) / 2
         opens = any(text.startswith(cue) for cue in _cues("opening_wide"))
         points = any(cue in text for cue in _cues("pointing_wide"))
+        whole = bare = False
     else:
         words = [word.casefold() for word in _WORD.findall(text)]
         size = float(len(words))
         line = " ".join(words) + " "
         opens = any(line.startswith(cue + " ") for cue in _cues("opening"))
         points = any(word in _cues("pointing") for word in words)
-    if size > (2 * BRIEF if opens else BRIEF):
+        whole = any(line.startswith(cue + " ") for cue in _cues("whole"))
+        bare = bool(words) and all(word in _cues("pointing") or word in _cues("empty") for word in words)
+    if whole or size > (2 * BRIEF if opens else BRIEF):
         return 0.0
-    if opens:
+    if bare:
         return 1.0
+    if opens:
+        return min(1.0, (2 * BRIEF - size) / (2 * BRIEF - ELLIPSIS))
     if points:
         return 0.6
     return 0.5 if size <= 2 else 0.0
 
 
+def wishes(text: str) -> list[str]:
+    """The parts of a brief message that name a human, without what the wish is about.
+
+    "Please connect me with a colleague, the tent is torn" as a whole is about a tent, its first part is not. A message
+    that is one such part has none beside itself.
+    """
+    if len(text.split()) > PLEA:
+        return []
+    found = []
+    for part in _STOPS.split(text):
+        words = _WORD.findall(part)
+        plain = [word.casefold() for word in words]
+        ends = (i for i in range(1, len(words)) for n in (1, 2, 3) if " ".join(plain[i : i + n]) in _cues("about"))
+        end = next(ends, len(words))
+        if set(plain[:end]) & _cues("human"):
+            found.append(" ".join(words[:end]))
+    return [one for one in dict.fromkeys(found) if one.casefold() != " ".join(_WORD.findall(text)).casefold()][:PARTS]
+
+
 @cache
 def _cues(name: str) -> frozenset[str]:
-    stored = yaml.safe_load((files("workers.model.materials") / "leaning.yaml").read_text(encoding="utf-8"))
+    file = "asking.yaml" if name in ("human", "about") else "leaning.yaml"
+    stored = yaml.safe_load((files("workers.model.materials") / file).read_text(encoding="utf-8"))
     return frozenset(" ".join(_WORD.findall(cue.casefold())) for cues in stored[name].values() for cue in cues)
 
 

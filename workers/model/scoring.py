@@ -88,7 +88,7 @@ def _builtin(heard: Heard, texts: Texts) -> str:
     """The small talk of a question; beside a photo only the wish for a person counts."""
     sign = signs().get(heard.said.text.strip(), "")
     names = [sign] + [texts.small_talk(piece) for piece in (heard.typed, heard.voice) if piece is not None]
-    if PERSON in names:
+    if PERSON in names or any(texts.wished(heard, part) for part in heard.wishes):
         return PERSON
     alone = heard.said.photos is None and not heard.screen and heard.said.shown is None
     parts = [piece for piece in (heard.typed, heard.voice) if piece is not None]

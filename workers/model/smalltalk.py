@@ -20,7 +20,9 @@ PERSON = "person"  # the policy hands over when it hears this one
 SURE = 0.45  # score from which on it is small talk rather than a question
 CLOSE = 0.45  # cosine below which nothing is small talk
 LEAD = 0.02  # cosine by which it must be nearer than every entry
-SAME = 0.85  # cosine from which on an entry says the very same: only then does it win over the wish for a person
+SAME = 0.85  # cosine from which on an entry says the very same: then it wins over the wish for a person
+ALIKE = 0.7  # cosine from which on an entry wins over that wish where it is as near, but for `LEEWAY`
+LEEWAY = 0.05
 ELSE = "else"
 
 
@@ -73,8 +75,11 @@ class SmallTalk:
         best = int(match.rank[0].argmax())
         if best == len(self.names) or match.scores[0, best] < SURE or match.near[0, best] < CLOSE:
             return ""
-        name, nearer = self.names[best], match.near[0, best] >= near + LEAD
-        return name if nearer or (name == PERSON and near < SAME) else ""
+        name, here = self.names[best], float(match.near[0, best])
+        if name == PERSON:
+            # A matter that is mentioned beside the wish is often nearer than the wish: that alone does not win.
+            return "" if near >= SAME or (near >= ALIKE and near >= here - LEEWAY) else name
+        return name if here >= near + LEAD else ""
 
 
 def small_talk(encoder: TextEncoder, cache: EncodingCache) -> SmallTalk:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workers.model.fusion import PHOTO, TEXT, VOICE, LogPool, Opinion, beforehand, tempered
+from workers.model.fusion import OCR, PHOTO, TEXT, VOICE, LogPool, Opinion, beforehand, tempered
 
 N = 20
 POOL = LogPool()
@@ -50,6 +50,34 @@ def test_two_that_contradict_each_other_are_both_doubted() -> None:
     pooled = POOL.fuse([opinion(TEXT, a=0.9), opinion(PHOTO, b=0.9)], N)
     assert set(np.argsort(-pooled)[:2].tolist()) == {0, 1}
     assert pooled.max() < 0.85
+
+
+def test_words_about_something_else_bound_what_a_sure_photo_may_answer() -> None:
+    # "it's not here though" beside a photo of a parcel's page: neither the page nor the words alone.
+    pooled = POOL.fuse([opinion(TEXT, b=0.2), opinion(PHOTO, a=0.99), opinion(OCR, a=0.8)], N)
+    assert np.argsort(-pooled)[:2].tolist() == [0, 1]
+    assert 0.8 < pooled[0] < 0.9
+    assert pooled[1] > 0.1
+    assert pooled.sum() <= 1 + 1e-6
+
+
+def test_the_surer_the_contradiction_the_less_sure_the_answer() -> None:
+    sure = [float(POOL.fuse([opinion(TEXT, b=b), opinion(PHOTO, a=0.97)], N).max()) for b in (0.02, 0.1, 0.3, 0.6)]
+    assert sure == sorted(sure, reverse=True)
+    assert sure[0] > 0.94
+    assert sure[-1] < 0.7
+
+
+def test_words_that_find_the_same_as_the_photo_contest_nothing() -> None:
+    alone = POOL.fuse([opinion(PHOTO, a=0.9), opinion(TEXT, a=0.3)], N)
+    also = POOL.fuse([opinion(PHOTO, a=0.9), opinion(TEXT, a=0.3, b=0.2)], N)
+    assert alone[0] > 0.95
+    assert also[0] > 0.9
+
+
+def test_two_that_were_both_said_or_both_shown_are_pooled_only() -> None:
+    shown = [opinion(PHOTO, a=0.97), opinion(OCR, b=0.3)]
+    assert POOL.fuse(shown, N)[0] > POOL.fuse([shown[0], opinion(TEXT, b=0.3)], N)[0]
 
 
 def test_a_second_channel_tips_the_balance() -> None:

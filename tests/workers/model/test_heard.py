@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.workers.model.wordy import Wordy
-from workers.model.heard import LINES, Said, hear, leaning, passages
+from workers.model.heard import LINES, Said, hear, leaning, passages, wishes
 from workers.model.spelling import Spelling, spelling
 
 
@@ -22,10 +22,61 @@ def test_a_brief_continuation_leans_on_what_was_said(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["write me a poem", "where is my parcel", "can I pay with paypal", "Wo ist mein Paket geblieben",
-     "I bought a pair of boots last month and now the sole is coming off", "我的包裹什么时候能送到上海"],
+     "I bought a pair of boots last month and now the sole is coming off", "我的包裹什么时候能送到上海",
+     "I want a person", "so I want a person", "is it possible to rent snowshoes", "but my parcel is late",
+     "and I need my invoice too", "aber mein Paket ist kaputt", "mais mon colis est abîmé"],
 )  # fmt: skip
 def test_a_whole_question_does_not(text: str) -> None:
     assert leaning(text) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["what is this please?", "look at this!!", "what now", "was ist das?", "¿qué es esto?", "c'est quoi ça ?"]
+)
+def test_words_that_only_point_lean_in_full(text: str) -> None:
+    assert leaning(text) == 1
+
+
+def test_the_more_a_continuation_says_itself_the_less_it_leans() -> None:
+    sizes = [
+        leaning(text)
+        for text in (
+            "and for jackets?",
+            "and how long till the money is there",
+            "and can you tell me until when the shop in Berlin is open",
+            "and can you please tell me until when the large shop in Berlin is open on a normal Thursday",
+        )
+    ]
+    assert sizes[0] == 1
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert sizes[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("I want a person please, about my okapi.", ["I want a person please"]),
+        ("can I speak to a human about my order", ["can I speak to a human"]),
+        ("Mein Zelt ist undicht. Ich will einen Menschen!", ["Ich will einen Menschen"]),
+        ("quiero hablar con un humano por mi factura", ["quiero hablar con un humano"]),
+        ("puis-je parler à un humain au sujet de ma commande ?", ["puis je parler à un humain"]),
+        ("I want a person!", []),  # all of it is the wish
+        ("where is my order? it is late", []),
+        ("about a person", []),
+        ("", []),
+        ("a human, " * 30, []),
+        ("agent, human, person, staff, people", ["agent", "human", "person"]),
+    ],
+)
+def test_the_part_that_names_a_human_stands_without_its_matter(text: str, parts: list[str]) -> None:
+    assert wishes(text) == parts
+
+
+def test_parts_are_encoded_with_everything_else() -> None:
+    encoder = Wordy()
+    (heard,) = hear([Said(text="an agent, my parcel is late")], encoder, Spelling())
+    assert [part.text for part in heard.wishes] == ["an agent"]
+    assert encoder.calls == [["an agent, my parcel is late", "an agent"]]
 
 
 def test_all_texts_of_a_batch_are_encoded_in_one_call() -> None:

@@ -121,6 +121,54 @@ def test_who_wants_a_person_gets_one(english: Ask, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["I want a person please, about my okapi.", "can I speak to a human about my order", "let me talk to someone",
+     "agent please, this is about my refund", "human please, my parcel is late", "real human now, the cup is broken",
+     "please connect me with a colleague, my mug is cracked", "I'd rather discuss my broken mug with a human"],
+)  # fmt: skip
+def test_who_wants_a_person_about_something_gets_one_too(english: Ask, text: str) -> None:
+    assert english(text).builtin == "person"
+    assert english(text, "it came broken", "sorry about that").builtin == "person"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["can somebody explain how returns work", "someone took my parcel", "for how many people is the tent",
+     "a colleague of mine wants to return shoes", "hi, my order for two people never came",
+     "the person in the shop said I can pay with visa, is that so", "when can I reach the shop"],
+)  # fmt: skip
+def test_who_mentions_a_person_wants_none(english: Ask, text: str) -> None:
+    assert english(text).builtin != "person"
+
+
+@pytest.mark.parametrize("text", ["I want a person", "where is my order", "which size do I need"])
+def test_a_sentence_of_its_own_does_not_lean_on_history(english: Ask, text: str) -> None:
+    told = english(text, "my mug came broken", "send us a photo of the damage")
+    assert told.candidates == english(text).candidates
+
+
+def test_an_entry_that_says_the_same_wins_over_the_wish_for_a_person(models_dir: Path) -> None:
+    from workers.model.text import minilm
+
+    _, ask = asking(
+        SHOP | {"staff": ["How do I reach a human?", "talk to a person"]}, "en", minilm(models_dir / "text-en")
+    )
+    found = ask("I would like to talk to a person")
+    assert (found.candidates[0].entry, found.builtin) == ("staff", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ich möchte bitte mit einem Menschen über meine Bestellung sprechen", "ich brauche einen Berater wegen der Tasse",
+     "Mitarbeiter bitte, es geht um mein Paket", "¿puedo hablar con un humano sobre mi pedido?",
+     "necesito una persona real para mi devolución", "un conseiller s'il vous plaît, c'est pour mon colis",
+     "puis-je parler à un humain au sujet de ma commande ?", "vorrei parlare con una persona del mio ordine"],
+)  # fmt: skip
+def test_a_person_is_asked_for_in_many_languages(german: Ask, text: str) -> None:
+    assert german(text).builtin == "person"
+
+
+@pytest.mark.parametrize(
     ("text", "entry"),
     [
         ("mein Becher kam zerbrochen an", "damaged"),
