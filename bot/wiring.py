@@ -67,7 +67,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         brain = CeleryBrain(settings.redis_url.get_secret_value(), uuid.uuid4().hex)
         adapters = open_doors(settings, store, bell)
         live = Live(store, store.blobs)
-        courier = Courier(store, adapters, bell, clock)
+        courier = Courier(store, adapters, live, bell, clock)
         mouth = Mouth(adapters)
         measures = Measures()
         measures.count_workers(lambda: brain.workers)

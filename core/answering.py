@@ -26,12 +26,14 @@ from core.saying import Saying, introduced, voice_for
 from core.speaking import Mouth
 from core.store.store import Store, Tx
 from core.store.tables import new_id
+from core.store.trouble import Conflict
 from core.taps import Taps
 from core.thinking import Superseded, attend, think
-from core.values import Address, AttachmentKind, Call, InboundEvent
+from core.values import Address, AttachmentKind, Call, InboundEvent, Turn
 
 log = structlog.get_logger()
 
+_STALE_MS = 2 * 3600 * 1000  # older words get an apology and a human: nobody waits for a bot that long
 _PATIENCE = 3  # attempts at a turn that fails for a reason nobody foresaw
 
 
@@ -62,6 +64,7 @@ class Answering:
         self._taps = Taps(self._mouth, self._finishing, room.clock)
         self._courtesies: set[asyncio.Task[None]] = set()
         self._failures: dict[str, int] = {}
+        self._began: dict[str, int] = {}  # when the turn that a lane works on was first heard
 
     def wake(self, conversation: str) -> None:
         """There is something to do."""
@@ -84,9 +87,9 @@ class Answering:
         try:
             await self._road(id)
             self._failures.pop(id, None)
-        except Retry:
-            raise  # the database is away for a moment: the lane looks again
-        except Exception:
+        except Exception as problem:
+            if isinstance(problem, Retry) and not isinstance(problem, Conflict):
+                raise  # the database is away for a moment: the lane looks again
             self._failures[id] = self._failures.get(id, 0) + 1
             if self._failures[id] < _PATIENCE:
                 raise
@@ -134,37 +137,42 @@ class Answering:
         await self._room.store.write(act)
 
     async def _turn(self, id: str) -> None:
-        events = await self._listening.hear_out(id)
+        began = self._began.setdefault(id, self._room.clock.now())
+        events = await self._listening.hear_out(id, began)
         if not events:
+            self._began.pop(id, None)
             return
         published = await self._published(id)
-        turn = new_id()
-        began = self._room.clock.now()
-        try:
-            outcome = await self._think(id, turn, events, published)
-        except Superseded:
-            return  # nothing was settled: the whole turn is heard out again, with what arrived meanwhile
+        turn = Turn(new_id(), id, events)
+        asked = self._room.clock.now()
 
         async def finish(tx: Tx) -> Decision:
-            decision = await self._finishing.finish(tx, await _read(tx, id), turn, events, outcome, published)
-            await tx.ledger.settle(id, [event.id for event in events], turn)
+            pending = await tx.ledger.pending(id)
+            if _words(pending[: len(events)]) != _words(events):
+                raise Superseded  # edited or deleted at the last moment
+            decision = await self._finishing.finish(tx, await _read(tx, id), turn, outcome, published)
+            await tx.ledger.settle(id, [event.id for event in events], turn.id)
             return decision
 
-        decision = await self._room.store.write(finish)
-        self._room.measure(kind(decision), (self._room.clock.now() - began) / 1000)
+        try:
+            outcome = await self._think(turn, began, published)
+            decision = await self._room.store.write(finish)
+        except Superseded:
+            return  # nothing was settled: the whole turn is heard out again, with what arrived meanwhile
+        self._began.pop(id, None)
+        self._room.measure(kind(decision), (self._room.clock.now() - asked) / 1000)
 
-    async def _think(self, id: str, turn: str, events: Sequence[InboundEvent], published: Published) -> Outcome:
-        parts = [part for event in events for part in event.attachments]
-        problems = tuple(part.problem for part in parts if part.problem is not None)
-        text = "\n".join(event.text for event in events if event.text).strip()
-        photos = tuple(part.blob for part in parts if part.blob and part.kind is AttachmentKind.PHOTO)
-        voices = tuple(part.blob for part in parts if part.blob and part.kind is AttachmentKind.VOICE)
+    async def _think(self, turn: Turn, began: int, published: Published) -> Outcome:
+        id, last = turn.conversation, turn.events[-1]
+        problems = tuple(part.problem for part in turn.attachments if part.problem is not None)
+        text, photos, voices = turn.text.strip(), turn.blobs(AttachmentKind.PHOTO), turn.blobs(AttachmentKind.VOICE)
         if not (text or photos or voices):
             return Outcome(None, None, problems)
-        keys = [event.id for event in events]
+        if self._room.clock.now() - last.at > _STALE_MS:
+            return Outcome(None, None, problems, stale=True)
+        keys = [event.id for event in turn.events]
         history = await self._room.store.read(lambda tx: tx.transcript.history(id, without=keys))
-        question = Question(turn, published.blob, text, photos, voices, history, events[-1].author.language)
-        began = self._room.clock.now()
+        question = Question(turn.id, published.blob, text, photos, voices, history, last.author.language)
 
         async def newer(seconds: float) -> bool:
             # Whoever never stops writing gets an answer to what they wrote so far.
@@ -172,12 +180,12 @@ class Answering:
             if not await self._lanes.woken(id, seconds) or late:
                 return False
             self._lanes.heard(id)
-            return _words(talk(await self._listening.pending(id))) != _words(events)
+            return _words(talk(await self._listening.pending(id))) != _words(turn.events)
 
         prediction = await attend(
             asyncio.create_task(think(self._room.brain, self._room.clock, question)),
-            busy=lambda: self._show_busy(events[-1].address),
-            holding=lambda: self._say_holding(id, turn, published),
+            busy=lambda: self._show_busy(last.address),
+            holding=lambda: self._say_holding(id, turn.id, published),
             newer=newer,
         )
         return Outcome(question, prediction, problems)

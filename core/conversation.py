@@ -81,7 +81,7 @@ def hand_over(conversation: Conversation, reason: str, now: int) -> Conversation
     )
 
 
-def ask_the_bot(conversation: Conversation, now: int) -> Conversation:
+def ask_the_bot(conversation: Conversation) -> Conversation:
     """The waiting customer would rather have the bot again."""
     _must_be_open(conversation)
     if conversation.owner is not Owner.DESK:

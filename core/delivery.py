@@ -5,29 +5,41 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 
 from core.bell import Bell
+from core.conversation import Conversation, Owner
 from core.errors import Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
 from core.lanes import Lanes
+from core.live import Live, Published
 from core.ports import Adapter, Clock
+from core.saying import Saying, voice_for
+from core.speaking import Mouth
 from core.store.outbox import Delivery, Outgoing
 from core.store.store import Store, Tx
+from core.values import Role
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
 _LONGEST_PAUSE = 60.0  # seconds between two attempts
 _LONGEST_WAIT = 3600.0  # seconds that a platform may make us wait
 _GIVE_UP_MS = 6 * 3600 * 1000  # of a platform that cannot be reached; nobody wants yesterday's answer
+_LOOK_AFTER = 2.0  # seconds until a platform shows what it took
+_ASKED_AGAIN = "asked_again"
 
 
 class Courier:
     """One lane a conversation; wake it after every commit that added to the outbox."""
 
-    def __init__(self, store: Store, doors: Mapping[str, Adapter], bell: Bell, clock: Clock) -> None:
+    def __init__(self, store: Store, doors: Mapping[str, Adapter], live: Live, bell: Bell, clock: Clock) -> None:
         self._store = store
         self._doors = doors
+        self._live = live
+        self._mouth = Mouth(doors)
         self._bell = bell
         self._clock = clock
         self._lanes = Lanes(self._drain)
@@ -38,9 +50,9 @@ class Courier:
         self._lanes.wake(conversation)
 
     async def recover(self) -> None:
-        """After a start: rows that were being sent have an unknown outcome; rows that were ready leave now."""
+        """After a start: rows that were being sent may have left, so they are looked for; what was ready leaves now."""
         for row in await self._store.read(lambda tx: tx.outbox.stuck()):
-            await self._record(row, OutcomeUnknown("the gateway stopped while this was being sent"))
+            await self._doubt(row, 0)
         for conversation in await self._store.read(lambda tx: tx.outbox.waiting()):
             self.wake(conversation)
 
@@ -83,7 +95,7 @@ class Courier:
     async def _send(self, door: Adapter, row: Outgoing) -> None:
         """Send one row and record the outcome, whatever happens: a row left as being sent would block all behind it."""
         try:
-            sent = await door.send(row.call)
+            sent = await door.send(replace(row.call, key=row.id))
         except Throttled as problem:
             await self._postpone(row, problem, problem.after)
         except Retry as problem:
@@ -94,6 +106,11 @@ class Courier:
         except Broken as problem:
             # A token or a proxy that somebody must mend: the words wait for it.
             await self._postpone(row, problem, _LONGEST_PAUSE)
+        except OutcomeUnknown as problem:
+            if problem.readable and self._clock.now() - row.created_at < _GIVE_UP_MS:
+                await self._doubt(row, _LOOK_AFTER)
+            else:
+                await self._record(row, problem)
         except PolydeskError as problem:
             await self._record(row, problem)
         except Exception as problem:
@@ -108,6 +125,12 @@ class Courier:
         not_before = self._clock.now() + int(pause * 1000)
         await self._surely(lambda tx: tx.outbox.later(row.id, not_before))
 
+    async def _doubt(self, row: Outgoing, pause: float) -> None:
+        """It may have left: the door looks for it before it makes the call again."""
+        call = replace(row.call, key=row.id, since=row.call.since or row.changed_at)
+        not_before = self._clock.now() + int(pause * 1000)
+        await self._surely(lambda tx: tx.outbox.later(row.id, not_before, call))
+
     def _wake_later(self, conversation: str, pause: float) -> None:
         async def wake() -> None:
             await self._clock.sleep(pause)
@@ -118,18 +141,23 @@ class Courier:
         task.add_done_callback(self._later.discard)
 
     async def _surely(self, work: Callable[[Tx], Awaitable[None]]) -> None:
+        await self._patiently(lambda: self._store.write(work))
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Record an outcome; while the database is away, nothing else of this conversation may leave."""
         while True:
             try:
-                return await self._store.write(work)
+                return await work()
             except Retry as problem:
                 log.warning("delivery.not_recorded", problem=str(problem))
                 await self._clock.sleep(max(problem.after, 0.2))
 
     async def _record(self, row: Outgoing, problem: PolydeskError) -> None:
-        """Write down that a row did not (surely) arrive, where the agent sees it."""
+        """Write down that a row did not (surely) arrive, where the agent sees it; the customer may ask again."""
         unknown = isinstance(problem, OutcomeUnknown)
         log.warning("delivery.failed", conversation=row.conversation, unknown=unknown, problem=str(problem))
+
+        published = await self._patiently(lambda: self._published(row))
 
         async def record(tx: Tx) -> None:
             await tx.outbox.failed(row.id, Delivery.UNKNOWN if unknown else Delivery.REFUSED)
@@ -138,6 +166,24 @@ class Courier:
             conversation = await tx.conversations.get(row.conversation)
             if conversation is not None and isinstance(problem, Blocked):
                 await tx.conversations.put(replace(conversation, blocked=True))
+            if conversation is not None and unknown and row.role is not Role.AGENT:
+                await self._ask_again(tx, conversation, published)
 
         await self._surely(record)
         self._bell.ring(row.conversation)
+
+    async def _published(self, row: Outgoing) -> Published:
+        known = await self._store.read(lambda tx: tx.conversations.get(row.conversation))
+        return await self._live.or_nothing(known.kb_id if known else "")
+
+    async def _ask_again(self, tx: Tx, conversation: Conversation, published: Published) -> None:
+        """Tell the customer, once for everything that they have not answered since, how to get what may be missing."""
+        if not conversation.open or conversation.owner is Owner.AGENT:
+            return  # the agent sees what is missing
+        for message in reversed(await tx.transcript.latest(conversation.id, limit=20)):
+            if message.author.role is Role.CUSTOMER:
+                break
+            if message.facts.get("notice") == _ASKED_AGAIN:
+                return
+        words = Saying(voice_for(conversation, published.knowledge).say(_ASKED_AGAIN))
+        await self._mouth.say(tx, conversation, words, now=self._clock.now(), facts={"notice": _ASKED_AGAIN})

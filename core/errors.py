@@ -94,7 +94,14 @@ class Blocked(Refused):
 
 
 class OutcomeUnknown(PolydeskError):
-    """The connection broke after the call left: it may or may not have arrived."""
+    """The connection broke after the call left: it may or may not have arrived.
+
+    `readable` when the platform can be asked: the same call, made again with `since`, looks before it does anything.
+    """
+
+    def __init__(self, message: str, readable: bool = False) -> None:
+        self.readable = readable
+        super().__init__(message)
 
 
 class Broken(PolydeskError):

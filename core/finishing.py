@@ -16,16 +16,20 @@ from core.ports import Clock
 from core.saying import Saying, handed_over, introduced, saying, unread, voice_for
 from core.speaking import Mouth
 from core.store.store import Tx
-from core.values import EventKind, InboundEvent, Problem
+from core.values import EventKind, InboundEvent, Problem, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of asking; `question` is None when nothing could be read, `prediction` when nobody answered it."""
+    """What came of asking; `question` is None when nothing could be read, `prediction` when nobody answered it.
+
+    `stale` when the words were too old to be asked about.
+    """
 
     question: Question | None
     prediction: Prediction | None
     problems: tuple[Problem, ...] = ()
+    stale: bool = False
 
 
 class Finishing:
@@ -39,23 +43,22 @@ class Finishing:
         self,
         tx: Tx,
         conversation: Conversation,
-        turn: str,
-        events: Sequence[InboundEvent],
+        turn: Turn,
         outcome: Outcome,
         published: Published,
     ) -> Decision:
         """Decide, now that the transaction sees who has the word, and do it."""
         prediction = outcome.prediction
         if prediction is not None:
-            await _note_what_was_heard(tx, events, prediction)
+            await _note_what_was_heard(tx, turn.events, prediction)
             speaks = published.knowledge.languages
             if prediction.spoken and prediction.language in speaks and prediction.language != conversation.language:
                 conversation = replace(conversation, language=prediction.language)
         decision = _judge(conversation, outcome, published)
         await tx.turns.record(
-            turn,
+            turn.id,
             conversation.id,
-            events=[event.id for event in events],
+            events=[event.id for event in turn.events],
             question=wire.dump(outcome.question) if outcome.question else None,
             prediction=wire.dump(prediction) if prediction else None,
             decision={"kind": kind(decision), **wire.dump(decision)},
@@ -64,7 +67,7 @@ class Finishing:
         if isinstance(decision, Hold):
             await self._hold(tx, conversation, turn, decision, outcome, published)
         else:
-            await self._say(tx, conversation, turn, events, decision, outcome, published)
+            await self._say(tx, conversation, turn, decision, outcome, published)
         return decision
 
     async def hand_over(
@@ -85,41 +88,40 @@ class Finishing:
         self,
         tx: Tx,
         conversation: Conversation,
-        turn: str,
-        events: Sequence[InboundEvent],
+        turn: Turn,
         decision: Decision,
         outcome: Outcome,
         published: Published,
     ) -> None:
         now = self._clock.now()
-        voice = voice_for(conversation, published.knowledge, turn)
+        voice = voice_for(conversation, published.knowledge, turn.id)
         problems = _all_problems(outcome)
         lost = unread(problems, voice) if not _only_unread(decision) else ""
         if isinstance(decision, Escalate) and not decision.offer:
-            await self.hand_over(tx, conversation, decision.reason, published, turn, lost)
+            await self.hand_over(tx, conversation, decision.reason, published, turn.id, lost)
             return
-        if await self._same_as_before(tx, conversation, events, decision):
+        if await self._same_as_before(tx, conversation, turn.events, decision):
             return
         words = saying(decision, outcome.prediction, problems, voice, now).before(lost)
         words = introduced(words, conversation, voice)
         misses = 0 if isinstance(decision, Answer) else conversation.misses + _counts(decision)
         moved = await tx.conversations.put(replace(conversation, misses=misses, welcomed=True))
-        await self._mouth.say(tx, moved, words, now=now, turn=turn, facts=_facts(decision, outcome))
+        await self._mouth.say(tx, moved, words, now=now, turn=turn.id, facts=_facts(decision, outcome))
         if isinstance(decision, Answer) and decision.then_escalate:
-            await self.hand_over(tx, moved, Reason.ENTRY, published, turn)
+            await self.hand_over(tx, moved, Reason.ENTRY, published, turn.id)
 
     async def _hold(
         self,
         tx: Tx,
         conversation: Conversation,
-        turn: str,
+        turn: Turn,
         decision: Hold,
         outcome: Outcome,
         published: Published,
     ) -> None:
         """A human has the word, or will have: the bot's idea becomes a draft, the customer's first words a receipt."""
         now = self._clock.now()
-        voice = voice_for(conversation, published.knowledge, turn)
+        voice = voice_for(conversation, published.knowledge, turn.id)
         prediction = outcome.prediction
         known = published.knowledge.entry(prediction.entry) if prediction else None
         if prediction is not None and known is not None:
@@ -127,7 +129,7 @@ class Finishing:
             await tx.transcript.draft(conversation.id, text, _facts(decision, outcome))
         if decision.reason is Reason.DESK and not conversation.acknowledged:
             conversation = replace(conversation, acknowledged=True)
-            await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now, turn=turn, fenced=False)
+            await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now, turn=turn.id, fenced=False)
         await tx.conversations.put(conversation)
 
     @staticmethod
@@ -145,6 +147,8 @@ class Finishing:
 def _judge(conversation: Conversation, outcome: Outcome, published: Published) -> Decision:
     if conversation.owner is not Owner.BOT:
         return Hold(Reason.AGENT if conversation.owner is Owner.AGENT else Reason.DESK)
+    if outcome.stale:
+        return Escalate(Reason.STALE)
     if outcome.question is None:
         return Escalate(Reason.UNREADABLE, offer=True)
     if outcome.prediction is None:

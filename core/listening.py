@@ -33,9 +33,11 @@ class Listening:
         self._lanes = lanes
         self._clock = clock
 
-    async def hear_out(self, conversation: str) -> tuple[InboundEvent, ...]:
-        """Wait for quiet; files are fetched meanwhile. Empty when everything was deleted again."""
-        began = self._clock.now()
+    async def hear_out(self, conversation: str, began: int) -> tuple[InboundEvent, ...]:
+        """Wait for quiet; files are fetched meanwhile. Empty when everything was deleted again.
+
+        `began` (UTC ms) is when the first word was heard: nobody waits longer than `core.quiet.LONGEST` from there.
+        """
         fetches: dict[InboundEvent, asyncio.Task[InboundEvent]] = {}
         try:
             while True:
@@ -62,8 +64,6 @@ class Listening:
 
     async def _fetch(self, conversation: str, event: InboundEvent) -> InboundEvent:
         got = await self._fetcher.fetch(event)
-        if got == event:
-            return got
 
         async def keep(tx: Tx) -> None:
             # An edit may have changed the words while the file was on its way: only the files are ours to change.

@@ -41,6 +41,9 @@ class Adapter(Protocol):
     async def send(self, call: Call) -> Sent:
         """Make one platform call; `Call("busy", {"address": ...})` shows that an answer is being prepared.
 
+        A call with `since` may have been made already: it is made only where that does no harm, or where the platform
+        was read and does not have it. An adapter that cannot read its platform raises OutcomeUnknown for it.
+
         Raises:
             Throttled: the platform asked to wait (`after` seconds). Retry: it never left. OutcomeUnknown: it may have
             arrived. Blocked, Refused: never try again.

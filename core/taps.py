@@ -71,7 +71,7 @@ class Taps:
                 detail={"shown": meaning.get("shown", [])},
             )
         if do == "bot" and conversation.owner is Owner.DESK:
-            moved = await tx.conversations.put(moves.ask_the_bot(conversation, self._clock.now()))
+            moved = await tx.conversations.put(moves.ask_the_bot(conversation))
             await tx.desk.close(conversation.id)
             await self._say(tx, moved, Saying(voice.say("back")))
         elif conversation.owner is Owner.DESK and not conversation.acknowledged:

@@ -137,6 +137,10 @@ class Turn:
         """The files of all events, in order."""
         return tuple(part for event in self.events for part in event.attachments)
 
+    def blobs(self, kind: AttachmentKind) -> tuple[str, ...]:
+        """The stored files of one kind, in order."""
+        return tuple(part.blob for part in self.attachments if part.blob and part.kind is kind)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -163,10 +167,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a platform's API: a row of the outbox. `arguments` is plain JSON; files are named by blob."""
+    """One call of a platform's API: a row of the outbox. `arguments` is plain JSON; files are named by blob.
+
+    `key` names the row. `since` is not 0 when the call may have been made already, at this moment (UTC ms) or later.
+    """
 
     method: str
     arguments: dict[str, object]
+    key: str = ""
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ Pure. A picture stands in a call as `{"blob": sha256}` where Slack takes an uplo
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,9 +23,6 @@ LABEL_LIMIT = 75  # https://docs.slack.dev/reference/block-kit/block-elements/bu
 KEY_LIMIT = 2000
 BUTTON_LIMIT = 75  # their labels and some words must fit into one message
 ALBUM_LIMIT = 10  # files in one message
-
-EVENT = "polydesk_reply"
-"""The metadata by which a message can be found again; its payload's `key` is the digest of what was to be said."""
 
 
 def render(address: Address, reply: Reply) -> tuple[Call, ...]:
@@ -82,9 +77,7 @@ def _message(address: Address, page: Sequence[str], buttons: Sequence[dict[str, 
         return Call(UPDATE, {**said, "ts": edits})
     if address.thread:
         said["thread_ts"] = address.thread
-    key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
-    more = {"unfurl_links": False, "unfurl_media": False}
-    return Call(POST, {**said, **more, "metadata": {"event_type": EVENT, "event_payload": {"key": key}}})
+    return Call(POST, {**said, "unfurl_links": False, "unfurl_media": False})
 
 
 def _short(page: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import structlog
 
 from adapters.slack.client import Client
 from adapters.slack.downloads import Downloads
-from adapters.slack.fields import items, string
+from adapters.slack.fields import child, items, string
 from adapters.slack.render import POST, UPDATE, UPLOAD
 from core.errors import BadInput, Broken, OutcomeUnknown, PolydeskError, Refused
 from core.values import Address, Call, Sent
@@ -20,6 +20,9 @@ log = structlog.get_logger()
 Blob = Callable[[str], bytes]
 
 STATUS = "is typing…"  # stands behind the bot's name
+
+_EVENT = "polydesk_reply"  # the metadata by which a message can be found again: its payload's `key` is the call's
+_SKEW_MS = 300_000  # by how much Slack's clock and ours may differ
 
 _MAGIC = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
 
@@ -63,8 +66,37 @@ class Sender:
             return await self._pictures(call.arguments)
         if call.method not in {POST, UPDATE}:
             raise BadInput(f"{call.method} is not a call that this adapter renders")
-        answer = await self._client.call(call.method, call.arguments)
-        return Sent(string(answer, "ts"))
+        if call.method == UPDATE:
+            return Sent(string(await self._client.call(UPDATE, call.arguments), "ts"))
+        if call.since and (found := await self._found(call)):
+            return Sent(found)
+        mark = {"metadata": {"event_type": _EVENT, "event_payload": {"key": call.key}}} if call.key else {}
+        try:
+            return Sent(string(await self._client.call(POST, call.arguments | mark), "ts"))
+        except OutcomeUnknown as problem:
+            raise OutcomeUnknown(str(problem), readable=bool(call.key)) from problem
+
+    async def _found(self, call: Call) -> str:
+        """The ts of the message that this call made before, empty when there is none.
+
+        Reference: https://docs.slack.dev/reference/methods/conversations.history, `include_all_metadata`
+
+        Raises:
+            OutcomeUnknown: Slack does not let us read. Retry: not now.
+        """
+        thread = call.arguments.get("thread_ts")
+        oldest = (call.since - _SKEW_MS) / 1000
+        where = {"channel": call.arguments.get("channel"), "oldest": f"{oldest:.6f}", "limit": 100}
+        where |= {"include_all_metadata": True} | ({"ts": thread} if thread else {})
+        try:
+            page = await self._client.call(f"conversations.{'replies' if thread else 'history'}", where)
+        except (Refused, Broken) as problem:
+            raise OutcomeUnknown(f"it may have arrived, and cannot be looked for: {problem}") from problem
+        for message in items(page, "messages"):
+            payload = child(child(message, "metadata"), "event_payload")
+            if string(payload, "key") == call.key:
+                return string(message, "ts")
+        return ""
 
     async def busy(self, address: Address) -> None:
         """Show that somebody is typing, which Slack can in threads only; no trouble with it is worth mentioning.

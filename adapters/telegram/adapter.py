@@ -26,7 +26,7 @@ from adapters.telegram.render import render
 from adapters.telegram.sending import Blob, Sender
 from adapters.telegram.webhook import Webhook
 from core import wire
-from core.errors import BadInput, PolydeskError, Retry
+from core.errors import BadInput, OutcomeUnknown, PolydeskError, Retry
 from core.ports import Hear
 from core.values import Address, Attachment, Call, Reply, Sent
 
@@ -134,6 +134,8 @@ class TelegramAdapter:
             return Sent()
         if not call.method.startswith(("send", "edit")):
             raise BadInput(f"{call.method} is not a call that this adapter renders")
+        if call.since and not call.method.startswith("edit"):
+            raise OutcomeUnknown(f"{call.method} may have arrived; the Bot API has no way to read a chat back")
         return await sender.send(call)
 
     async def fetch(self, attachment: Attachment) -> bytes:

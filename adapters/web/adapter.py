@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.routing import Mount, Router
 
@@ -14,7 +15,7 @@ from adapters.web.render import render
 from core.bell import Bell
 from core.errors import Refused, Unreadable
 from core.ports import Hear
-from core.store.store import Store
+from core.store.store import Store, Tx
 from core.values import Address, Attachment, Call, Problem, Reply, Sent
 
 
@@ -60,10 +61,18 @@ class WebAdapter:
             seq = int(str(call.arguments["edits"]))
             await self._store.write(lambda tx: tx.web.replace(session, seq, line))
         else:
-            seq = await self._store.write(lambda tx: tx.web.append(session, line))
+            seq = await self._store.write(lambda tx: _show(tx, session, {**line, "key": call.key}, call))
         self._bell.ring(session)
         return Sent(str(seq))
 
     async def fetch(self, attachment: Attachment) -> bytes:
         """Nothing to fetch: a browser's files are blobs before the message is acknowledged."""
         raise Unreadable(Problem.NOT_DELIVERED, "the upload is gone")
+
+
+async def _show(tx: Tx, session: str, line: dict[str, Any], call: Call) -> int:
+    """Add a line, unless the chat has it already from before a crash."""
+    for shown in await tx.web.after(session, 0) if call.since else ():
+        if shown.payload.get("key") == call.key:
+            return shown.seq
+    return await tx.web.append(session, line)

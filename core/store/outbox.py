@@ -184,10 +184,12 @@ class Outbox:
         change = update(table).where(table.c.id == id)
         await self._sql.run(change.values(state=state.value, changed_at=self._sql.now))
 
-    async def later(self, id: str, not_before: int) -> None:
-        """It never left: back to its place in the queue, not before this moment."""
-        change = update(table).where(table.c.id == id, table.c.state == "sending")
-        await self._sql.run(change.values(state="ready", not_before=not_before, changed_at=self._sql.now))
+    async def later(self, id: str, not_before: int, call: Call | None = None) -> None:
+        """Back to its place in the queue, not before this moment; as `call` where it may have left already."""
+        changes: dict[str, Any] = {"state": "ready", "not_before": not_before, "changed_at": self._sql.now}
+        if call is not None:
+            changes["call"] = dump(call)
+        await self._sql.run(update(table).where(table.c.id == id, table.c.state == "sending").values(changes))
 
     async def in_flight(self, conversation: str) -> bool:
         """Whether a row of this conversation is being sent right now."""
@@ -205,18 +207,9 @@ class Outbox:
         return int(row.not_before) if row is not None and row.state == "ready" else None
 
     async def stuck(self) -> tuple[Outgoing, ...]:
-        """Rows marked as being sent; at start-up, when nobody sends, their outcome is unknown."""
+        """Rows marked as being sent; at start-up, when nobody sends, nobody knows whether they left."""
         query = select(table).where(_UNSENT, table.c.state == "sending")
         return tuple(_from_row(row) for row in await self._sql.rows(query.order_by(table.c.id)))
-
-    async def supersede(self, conversation: str, turn: str = "") -> int:
-        """Withdraw the ready rows of the bot for a turn (or for all turns); returns how many."""
-        change = update(table).where(
-            table.c.conversation == conversation, table.c.state == "ready", table.c.role == Role.BOT.value
-        )
-        if turn:
-            change = change.where(table.c.turn == turn)
-        return await self._sql.run(change.values(state="superseded", changed_at=self._sql.now))
 
     async def list(self, conversation: str, *, message: str = "", turn: str = "") -> tuple[Outgoing, ...]:
         """The rows of a conversation in order, of one transcript message or one turn where given."""

@@ -11,14 +11,12 @@ from sqlalchemy import Row, select
 from core.store.sql import Sql
 from core.store.tables import turns as table
 
-_UNFINISHED = ("open", "asked", "predicted")
-
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
     """A turn as it was kept: question, prediction and decision are plain JSON (`core.wire` loads them).
 
-    `events` are ids of events; `state` is open, asked, predicted, decided or dropped; `release` is a blob.
+    `events` are ids of events; `state` is open, asked, predicted or decided; `release` is a blob.
     """
 
     id: str
@@ -80,10 +78,6 @@ class Turns:
         await self._sql.upsert(table, row)
         return TurnRecord(**{**row, "events": tuple(row["events"])})
 
-    async def drop(self, id: str) -> None:
-        """Nobody will answer this turn."""
-        await self._sql.run(table.update().where(table.c.id == id).values(state="dropped"))
-
     async def get(self, id: str) -> TurnRecord | None:
         """The turn with this id."""
         return self._one(await self._sql.row(select(table).where(table.c.id == id)))
@@ -96,11 +90,6 @@ class Turns:
     async def list(self, conversation: str) -> tuple[TurnRecord, ...]:
         """The turns of a conversation, oldest first."""
         query = select(table).where(table.c.conversation == conversation).order_by(table.c.opened_at, table.c.id)
-        return tuple(_from_row(row) for row in await self._sql.rows(query))
-
-    async def unfinished(self) -> tuple[TurnRecord, ...]:
-        """Turns that were opened and neither decided nor dropped, oldest first; for a restart."""
-        query = select(table).where(table.c.state.in_(_UNFINISHED)).order_by(table.c.opened_at, table.c.id)
         return tuple(_from_row(row) for row in await self._sql.rows(query))
 
     @staticmethod

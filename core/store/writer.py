@@ -116,16 +116,13 @@ class Writer(Generic[TxT]):
                 with connection.begin():
                     self._collect(connection, done)
                 self.commits += 1
-        except SQLAlchemyError as problem:
+        except Exception as problem:
+            # Whatever it is, the thread goes on: those who come later must not wait for ever.
             if not done:  # the transaction could not even begin
                 done.extend(self._jobs.popleft() for _ in range(len(self._jobs)))
             first = next((job.error for job in done if isinstance(job.error, Retry)), None)
             for job in done:
-                job.error = job.error or (Retry(str(first)) if first else explained(problem))
-        except BaseException as problem:
-            for job in done:
-                job.error = job.error or Retry(f"the writer was interrupted: {problem!r}")
-            raise
+                job.error = job.error or (Retry(str(first)) if first else _explained(problem))
 
     def _collect(self, connection: Connection, done: list[_Job[TxT]]) -> None:
         until = time.monotonic() + GROUP_SECONDS
@@ -147,6 +144,12 @@ class Writer(Generic[TxT]):
                 # This fails if the database has dropped the whole transaction: then all fail.
                 connection.exec_driver_sql("ROLLBACK TO SAVEPOINT work")
                 connection.exec_driver_sql("RELEASE SAVEPOINT work")
+
+
+def _explained(problem: Exception) -> Exception:
+    if isinstance(problem, SQLAlchemyError):
+        return explained(problem)
+    return Retry(f"the writer was interrupted: {problem!r}")
 
 
 def _deliver(done: Sequence[_Job[Any]]) -> None:

@@ -92,7 +92,7 @@ async def road(tmp_path: Path) -> AsyncIterator[Road]:
     brain = FakeBrain(lambda question: sure(question, "track-order", 0.95, "opening-hours", "return-damaged"))
     bell = Bell()
     live = Live(store, store.blobs)
-    courier = Courier(store, doors, bell, clock)
+    courier = Courier(store, doors, live, bell, clock)
     mouth = Mouth(doors)
     room = Room(store, brain, doors, Fetcher(doors, store.blobs, clock), live, courier, bell, clock)
     answering = Answering(room)

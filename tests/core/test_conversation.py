@@ -17,7 +17,7 @@ FRESH = Conversation("1", Address("fake", "bot", "c"), Author("u"), "default", "
 
 MOVES: dict[str, Callable[[Conversation], Conversation]] = {
     "hand_over": lambda c: moves.hand_over(c, "asked", 2),
-    "ask_the_bot": lambda c: moves.ask_the_bot(c, 2),
+    "ask_the_bot": lambda c: moves.ask_the_bot(c),
     "claim": lambda c: moves.claim(c, "mia", "Mia", 2),
     "claim_tom": lambda c: moves.claim(c, "tom", "Tom", 2),
     "agent_spoke": lambda c: moves.agent_spoke(c, "mia", 2),

@@ -9,14 +9,17 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core.asking import Prediction
+from core.asking import Prediction, Question
 from core.delivery import Courier
-from core.errors import BrainGone, Broken, Throttled
-from core.values import Attachment, AttachmentKind, Author, EventKind, Problem, Role
+from core.errors import BrainGone, Broken, OutcomeUnknown, Throttled
+from core.live import Live
+from core.store.trouble import Conflict
+from core.values import Address, Attachment, AttachmentKind, Author, Call, EventKind, Problem, Reply, Role, Sent
 from tests.core.conftest import Road
 from tests.fakes.house import sure
 
 WHOLE = "where is my order please?"
+ASK_AGAIN = "My last message may not have reached you. If an answer is missing, please ask again and I'll repeat it."
 
 
 def png() -> bytes:
@@ -270,10 +273,115 @@ async def test_a_send_that_breaks_does_not_block_what_comes_after_it(road: Road)
     await road.settle()
     await customer.says("and where is the other order?")
     await road.settle()
-    assert len(road.platform.texts("c1")) == 1
+    # The customer hears that something may be missing, and then the next answer
+    assert [text.split("\n")[-1] for text in road.platform.texts("c1")] == [ASK_AGAIN, "See the tracking page."]
     id = (await road.conversation()).id
     messages = await road.store.read(lambda tx: tx.transcript.list(id))
-    assert [message.facts.get("delivery") for message in messages if message.author.role == "bot"] == ["unknown", None]
+    said = [message.facts.get("delivery") for message in messages if message.author.role == "bot"]
+    assert said == ["unknown", None, None]
+
+
+async def test_however_much_may_be_missing_it_is_said_once(road: Road) -> None:
+    road.platform.trouble += [OutcomeUnknown("broke off"), OutcomeUnknown("again"), OutcomeUnknown("and again")]
+    await road.customer().says(WHOLE)
+    await road.settle()
+    assert road.platform.texts("c1") == []
+    id = (await road.conversation()).id
+    rows = await road.store.read(lambda tx: tx.outbox.list(id))
+    assert [row.state for row in rows] == ["unknown", "unknown"]
+
+
+async def test_what_was_being_sent_when_we_were_killed_is_not_said_twice(road: Road) -> None:
+    # Given a gateway that died between sending and recording
+    await road.customer().says(WHOLE)
+    road.platform.gate = asyncio.Event()
+    await road.until(lambda: road.brain.asked)
+    await road.answering.idle()
+    await asyncio.sleep(0.1)
+    await road.courier.close()
+    road.platform.gate = None
+    # When another one starts
+    courier = Courier(road.store, {"fake": road.platform}, Live(road.store, road.store.blobs), road.bell, road.clock)
+    await courier.recover()
+    await courier.idle()
+    await courier.close()
+    # Then the customer hears how to ask again, and the agent sees what may be missing
+    assert road.platform.texts("c1") == [ASK_AGAIN]
+    id = (await road.conversation()).id
+    rows = await road.store.read(lambda tx: tx.outbox.list(id))
+    assert [row.state for row in rows] == ["unknown", "sent"]
+
+
+async def test_a_platform_that_can_be_read_is_read(road: Road) -> None:
+    road.platform.trouble.append(OutcomeUnknown("broke off", readable=True))
+    looked: list[Call] = []
+
+    async def look(call: Call) -> Sent:
+        looked.append(call)
+        return Sent("41")
+
+    await road.customer().says(WHOLE)
+    await road.settle()
+    road.platform.send = look  # type: ignore[method-assign]
+    await road.until(lambda: looked, seconds=10)
+    await road.settle()
+    assert looked[0].since and looked[0].key
+    id = (await road.conversation()).id
+    rows = await road.store.read(lambda tx: tx.outbox.list(id))
+    assert [(row.state, row.message_id) for row in rows] == [("sent", "41")]
+
+
+async def test_an_edit_at_the_last_moment_is_answered_not_the_words_before_it(road: Road) -> None:
+    customer = road.customer()
+    first = customer.event(WHOLE)
+    edit = customer.event("when are you open on Monday?", kind=EventKind.EDITED, message=first.message)
+
+    def think(question: Question) -> Prediction:
+        return sure(question, "opening-hours" if "open" in question.text else "track-order")
+
+    road.brain.think = think
+    write = road.store.write
+    edited = False
+
+    async def late(work):  # type: ignore[no-untyped-def]
+        nonlocal edited
+        if road.brain.asked and not edited:
+            edited = True
+            await write(lambda tx: tx.ledger.remember(edit, 86_400_000, "default", "default"))
+        return await write(work)
+
+    road.store.write = late  # type: ignore[method-assign]
+    await road.hearing.hear(first)
+    await road.settle()
+    road.store.write = write  # type: ignore[method-assign]
+    road.answering.wake((await road.conversation()).id)
+    await road.settle()
+    assert [text.split("\n")[-1] for text in road.platform.texts("c1")] == ["Nine to five."]
+
+
+async def test_a_row_that_changes_again_and_again_does_not_leave_the_customer_in_silence(road: Road) -> None:
+    render = road.platform.render
+    left = 3
+
+    def refuse(address: Address, reply: Reply) -> tuple[Call, ...]:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise Conflict("somebody else changed the row")
+        return render(address, reply)
+
+    road.platform.render = refuse  # type: ignore[method-assign]
+    await road.customer().says(WHOLE)
+    await road.until(lambda: road.platform.texts("c1"), seconds=10)
+    assert (await road.conversation()).owner == "desk"
+
+
+async def test_words_from_long_ago_get_an_apology_and_a_human(road: Road) -> None:
+    await road.customer().says(WHOLE, at=road.clock.now() - 3 * 3600 * 1000)
+    await road.settle()
+    assert "sorry this took so long" in road.platform.texts("c1")[0]
+    assert (await road.conversation()).owner == "desk"
+    assert not road.brain.asked
 
 
 async def test_a_token_that_must_be_mended_keeps_the_words(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +398,7 @@ async def test_what_was_postponed_leaves_after_a_restart_too(road: Road) -> None
     await road.settle()
     await road.courier.close()
     # Given another courier on the same store, as after a restart
-    courier = Courier(road.store, {"fake": road.platform}, road.bell, road.clock)
+    courier = Courier(road.store, {"fake": road.platform}, Live(road.store, road.store.blobs), road.bell, road.clock)
     await courier.recover()
     await road.until(lambda: road.platform.texts("c1"))
     await courier.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from core.asking import Candidate, Prediction, Question
-from core.errors import PolydeskError, Unreadable
+from core.errors import OutcomeUnknown, PolydeskError, Unreadable
 from core.ports import Hear
 from core.values import (
     Address,
@@ -52,6 +53,8 @@ class FakePlatform:
             return Sent()
         if self.gate is not None:
             await self.gate.wait()
+        if call.since:
+            raise OutcomeUnknown("a list of this kind cannot be read back")
         if self.trouble:
             raise self.trouble.pop(0)
         self.seen.setdefault(str(call.arguments["chat"]), []).append(call)
@@ -131,7 +134,7 @@ class FakeCustomer:
             kind=EventKind.CREATED,
             address=self.address,
             author=self.author,
-            at=number * 1000,
+            at=time.time_ns() // 1_000_000,
             text=text,
             message=str(number),
         )

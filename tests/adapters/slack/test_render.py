@@ -126,7 +126,6 @@ def test_the_markdown_subset(markdown: str, mrkdwn: str) -> None:
 def test_a_plain_answer_is_one_message() -> None:
     (call,) = render(HERE, Reply("Your order is on its way."))
     text = {"type": "mrkdwn", "text": "Your order is on its way.", "verbatim": True}
-    metadata = call.arguments["metadata"]
     assert call == Call(
         POST,
         {
@@ -135,7 +134,6 @@ def test_a_plain_answer_is_one_message() -> None:
             "blocks": [{"type": "section", "expand": True, "text": text}],
             "unfurl_links": False,
             "unfurl_media": False,
-            "metadata": metadata,
         },
     )
     assert wire.loads(Call, wire.dumps(call)) == call
@@ -145,13 +143,6 @@ def test_rendering_needs_no_sdk() -> None:
     """The console previews answers with it."""
     code = "import sys, adapters.slack.render; assert not {'slack_sdk', 'slack_bolt', 'aiohttp'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
-def test_a_message_carries_a_mark_to_find_it_by() -> None:
-    (one,), (same,), (other,) = (render(HERE, Reply(text)) for text in ("a", "a", "b"))
-    assert one.arguments["metadata"] == same.arguments["metadata"] != other.arguments["metadata"]
-    assert isinstance(one.arguments["metadata"], dict)
-    assert one.arguments["metadata"]["event_type"] == "polydesk_reply"
 
 
 def test_a_thread_is_answered_in_the_thread() -> None:

@@ -60,7 +60,8 @@ async def _road(slack: FakeSlack, adapter: SlackAdapter, folder: Path) -> AsyncI
     adapter._blob = store.blobs.get
     doors: dict[str, Any] = {"slack": adapter}
     brain = FakeBrain(lambda question: sure(question, "track-order", 0.95, "opening-hours"))
-    live, courier = Live(store, store.blobs), Courier(store, doors, bell, clock)
+    live = Live(store, store.blobs)
+    courier = Courier(store, doors, live, bell, clock)
     room = Room(store, brain, doors, Fetcher(doors, store.blobs, clock), live, courier, bell, clock)
     answering = Answering(room)
     hearing = Hearing(store, answering, bell, idle_ms=86_400_000, bot_id="default", kb_id="default")

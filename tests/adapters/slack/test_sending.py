@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -89,20 +91,41 @@ async def test_an_edit_replaces_words_and_buttons(slack: FakeSlack) -> None:
     assert [(words(one.shown).split(), one.buttons) for one in ada.seen] == [(["new"] * 1500, ())]
 
 
-async def test_a_message_can_be_found_again_by_its_mark(slack: FakeSlack) -> None:
-    """Whether a message arrived whose sending broke off can be read from Slack."""
+@pytest.mark.parametrize("in_thread", [False, True])
+@pytest.mark.parametrize("arrived", [False, True])
+async def test_a_message_whose_sending_broke_off_is_looked_for(
+    slack: FakeSlack, arrived: bool, in_thread: bool
+) -> None:
     ada = slack.customer()
-    where = address(slack, ada.dm.id)
+    thread = (await ada.says("hello?")).ts if in_thread else ""
+    where = address(slack, ada.dm.id, thread)
+    began = time.time_ns() // 1_000_000
     async with connected(slack, Ear()) as adapter:
         (call,) = adapter.render(where, Reply("found?", (Choice("k-1", "Yes"),)))
-        slack.drop_next(POST, after_effect=True)
-        with pytest.raises(OutcomeUnknown):
+        call = replace(call, key="row-1")
+        slack.drop_next(POST, after_effect=arrived)
+        with pytest.raises(OutcomeUnknown) as broken:
             await adapter.send(call)
-    client = Client(slack.bot_token, slack.api_url)
-    asked = {"channel": ada.dm.id, "include_all_metadata": "true"}
-    history = await client.call("conversations.history", asked)
-    await client.close()
-    assert [one["metadata"] for one in history["messages"]] == [call.arguments["metadata"]]
+        assert broken.value.readable
+        again = await adapter.send(replace(call, since=began))
+        third = await adapter.send(replace(call, since=began))
+        where_from = {"channel": ada.dm.id, "ts": thread} if in_thread else {"channel": ada.dm.id}
+        client = Client(slack.bot_token, slack.api_url)
+        page = await client.call(f"conversations.{'replies' if in_thread else 'history'}", where_from)
+        await client.close()
+    (shown,) = [one for one in page["messages"] if one["text"] == "found?"]
+    assert again == third == Sent(shown["ts"])
+
+
+async def test_what_cannot_be_looked_for_is_not_sent_again(slack: FakeSlack) -> None:
+    ada = slack.customer()
+    slack.workspace.scopes.discard("im:history")
+    async with connected(slack, Ear()) as adapter:
+        (call,) = adapter.render(address(slack, ada.dm.id), Reply("again?"))
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await adapter.send(replace(call, key="row-1", since=1))
+    assert not unknown.value.readable
+    assert not ada.seen
 
 
 # Pictures

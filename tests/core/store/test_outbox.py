@@ -144,15 +144,15 @@ async def test_waiting_lists_the_conversations_with_something_to_say(store: Stor
     assert await store.read(lambda tx: tx.outbox.waiting()) == (there.id,)
 
 
-async def test_a_turn_that_is_overtaken_is_withdrawn(store: Store) -> None:
+async def test_a_row_that_may_have_left_keeps_that_it_may(store: Store, clock) -> None:
     here = await opened(store)
-    await add(store, here, "old", turn="t1")
-    await add(store, here, "Ada", turn="t1", role=Role.AGENT)
-    await add(store, here, "new", turn="t2")
-    assert await store.write(lambda tx: tx.outbox.supersede(here.id, "t1")) == 1
-    assert await states(store, here) == ["superseded", "ready", "ready"]
-    (row,) = await store.read(lambda tx: tx.outbox.list(here.id, turn="t2"))
-    assert row.call == Call("say", {"text": "new", "buttons": [1, None, True]})
+    await add(store, here, "one", turn="t1")
+    row = await take(store, here, clock.now())
+    assert row is not None
+    doubtful = replace(row.call, since=clock.now())
+    await store.write(lambda tx: tx.outbox.later(row.id, 0, doubtful))
+    again = await take(store, here, clock.now())
+    assert again is not None and again.call == doubtful
 
 
 async def test_the_transcript_learns_the_platforms_ids(store: Store, clock) -> None:
