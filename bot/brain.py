@@ -23,6 +23,7 @@ from core.errors import BadInput, BrainGone, BrainLate, Retry
 log = structlog.get_logger()
 
 PATIENCE = 3.0  # seconds without any worker on a queue before a question on it is given up
+_BEAT_AGAIN = 2.5  # seconds in which every living worker has told a new broker what it holds
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class _Pending:
     queue: str
     holder: str = ""
     orphaned_at: float = 0.0
+    forgotten_at: float = 0.0  # when the broker that queued it was found to have started anew, with empty queues
 
 
 class CeleryBrain:
@@ -44,6 +46,7 @@ class CeleryBrain:
         self._celery = Celery("polydesk-gateway", broker=celery_url(redis_url), set_as_current=False)
         self._celery.conf.update(task_ignore_result=True, task_serializer="json", broker_connection_timeout=2)
         self.workers: dict[str, int] = {TEXT: 0, MEDIA: 0}
+        self._broker = ""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -144,6 +147,12 @@ class CeleryBrain:
                 self.workers = dict.fromkeys(self.workers, 0)
 
     async def _look(self, redis: Redis) -> None:
+        run = str((await redis.info("server")).get("run_id"))
+        if self._broker not in ("", run):
+            log.warning("brain.broker_restarted")
+            for pending in self._pending.values():
+                pending.holder, pending.forgotten_at = "", time.monotonic()
+        self._broker = run
         held: dict[str, str] = {}
         alive: set[str] = set()
         counts = {TEXT: 0, MEDIA: 0}
@@ -163,7 +172,11 @@ class CeleryBrain:
             if pending.future.done():
                 continue
             pending.holder = held.get(question, pending.holder)
-            if pending.holder and pending.holder not in alive:
+            if pending.holder:
+                pending.forgotten_at = 0.0  # a worker had taken it before the broker went: its answer will come
+            if pending.forgotten_at and now - pending.forgotten_at > _BEAT_AGAIN:
+                pending.future.set_exception(BrainGone("the broker was started anew and has forgotten the question"))
+            elif pending.holder and pending.holder not in alive:
                 pending.future.set_exception(BrainGone("the worker that held the question died", held=True))
             elif self.workers.get(pending.queue, 0) > 0:
                 pending.orphaned_at = 0.0

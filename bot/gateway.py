@@ -124,7 +124,7 @@ def build(home: House, doors: Doors) -> FastAPI:
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        missing = [queue for queue in (TEXT, MEDIA) if not home.brain.workers.get(queue)]
+        missing = [f"no worker on the queue {queue}" for queue in (TEXT, MEDIA) if not home.brain.workers.get(queue)]
         if not home.publishing.prepared:
             missing.append("the workers are reading the knowledge base")
         try:
@@ -135,8 +135,12 @@ def build(home: House, doors: Doors) -> FastAPI:
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        counts = await home.store.read(lambda tx: tx.desk.counts())
-        home.measures.waiting.set(counts.desk)
+        try:
+            counts = await home.store.read(lambda tx: tx.desk.counts())
+            home.measures.waiting.set(counts.desk)
+        except PolydeskError as problem:
+            # The figures matter most while something is wrong.
+            log.warning("metrics.no_database", problem=str(problem))
         return PlainTextResponse(generate_latest(home.measures.registry).decode())
 
     mount_console(app, home, doors)
@@ -173,6 +177,10 @@ async def _prepare(home: House) -> None:
                 break
             except Retry:
                 await asyncio.sleep(0.2)
+            except PolydeskError as problem:
+                # No release yet, or a blob that somebody must bring back: `polydesk up` shows this line of /readyz.
+                log.error("release.not_prepared", problem=str(problem))
+                await asyncio.sleep(5)
 
 
 async def _again_and_again(work: Callable[[], Awaitable[object]], seconds: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from core.errors import Broken
 from workers.leash import LEASH
 
 _STOP_SECONDS = 12.0
+_LARGEST_LOG = 20 * 1024 * 1024  # bytes
 _WORST_PAUSE = 30.0  # seconds between restarts of a child that keeps dying
 
 
@@ -58,6 +60,13 @@ class Child:
         """Whether the process runs."""
         return self.process is not None and self.process.poll() is None
 
+    def trim(self) -> None:
+        """Keep the log from filling the disk: the last part and the one before it stay."""
+        if self.log.exists() and self.log.stat().st_size > _LARGEST_LOG:
+            # The child goes on writing into the same file, which it opened for appending.
+            shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+            os.truncate(self.log, 0)
+
     def tail(self, lines: int = 15) -> str:
         """The end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
@@ -89,19 +98,20 @@ class Launcher:
         for child in self.children:
             child.start(self._read)
 
-    def wait(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until `ready()`.
+    def wait(self, missing: Callable[[], Sequence[str]], seconds: float) -> None:
+        """Wait until `missing()` is empty.
 
         Raises:
             Broken: a child died on its way, or the time is over; the message holds the end of its log.
         """
         end = time.monotonic() + seconds
-        while not ready():
+        while lacks := missing():
             for child in self.children:
                 if not child.alive:
                     raise Broken(f"the {child.name} stopped while starting; the end of {child.log}:\n{child.tail()}")
             if time.monotonic() > end:
-                raise Broken(f"not ready after {seconds:.0f} s; see the logs in {self.children[0].log.parent}")
+                why = "; ".join(lacks)
+                raise Broken(f"not ready after {seconds:.0f} s ({why}); see the logs in {self.children[0].log.parent}")
             time.sleep(0.1)
 
     def watch(self, stop: threading.Event) -> None:
@@ -110,6 +120,7 @@ class Launcher:
             self._revive_broker(stop)
             now = time.monotonic()
             for child in self.children:
+                child.trim()
                 if child.alive:
                     if child.deaths and now - child.started_at > 60:
                         child.deaths = 0
@@ -155,6 +166,7 @@ def worker_environment(settings: Settings, redis_url: str) -> dict[str, str]:
         "POLYDESK_IMAGE_MODEL": settings.image_model,
         "POLYDESK_SPEECH_MODEL": settings.speech_model,
         "POLYDESK_DEVICE": settings.device,
+        "POLYDESK_THREADS": str(settings.threads),
         "POLYDESK_LOG_LEVEL": settings.log_level,
         "PYTHONUNBUFFERED": "1",
     }

@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     speech_model: str = "auto"
     voice_model: str = "auto"
     device: str = "auto"
+    threads: int = Field(default=1, ge=1)
 
     @field_validator("log_level")
     @classmethod

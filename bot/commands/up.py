@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def up(kb: Path | None, port: int | None, *, browser: bool) -> None:
         stack.callback(launcher.stop)
         launcher.start()
         _say("Starting the gateway and the workers ...")
-        launcher.wait(lambda: stop.is_set() or _ready(settings), _READY_SECONDS)
+        launcher.wait(lambda: () if stop.is_set() else _missing(settings), _READY_SECONDS)
         if not stop.is_set():
             _tell(settings, time.monotonic() - began)
             if browser:
@@ -97,13 +97,18 @@ async def _check_knowledge(settings: Settings, *, asked_for: bool) -> None:
         _say(f"Release {live.number} is live in the database, so {settings.kb} was not read; see polydesk kb import")
 
 
-def _ready(settings: Settings) -> bool:
+def _missing(settings: Settings) -> list[str]:
+    """What the gateway still waits for; empty when it is ready."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     try:
-        with urllib.request.urlopen(f"http://{host}:{settings.port}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+        with urllib.request.urlopen(f"http://{host}:{settings.port}/readyz", timeout=2):
+            return []
+    except urllib.error.HTTPError as not_yet:
+        with suppress(ValueError, KeyError):
+            return [str(part) for part in json.load(not_yet)["missing"]]
+    except OSError:
+        pass
+    return ["the gateway does not answer yet"]
 
 
 def _doors(settings: Settings) -> dict[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,29 @@ async def test_the_death_of_the_worker_that_held_it_is_noticed_long_before_the_d
     with pytest.raises(BrainGone) as gone:
         await asyncio.wait_for(answer, 5)
     assert gone.value.held
+
+
+async def test_a_broker_that_starts_anew_is_no_death_of_a_worker(tmp_path: Path) -> None:
+    """What a worker holds is waited for; what was queued is gone, and asked again as if nobody had died."""
+    folder = tmp_path / "run"
+    with embedded(folder) as server:
+        redis = Redis.from_url(server.url)
+        brain = CeleryBrain(server.url, "g")
+        async with brain.running():
+            bench = Bench(redis, brain)
+            await bench.lives(holds=("q",))
+            held = asyncio.create_task(brain.ask(asked()))
+            queued = asyncio.create_task(brain.ask(replace(asked(), id="other")))
+            await asyncio.sleep(1.2)
+            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.start)
+            await bench.lives(holds=("q",))
+            with pytest.raises(BrainGone) as gone:
+                await queued
+            assert not gone.value.held
+            await bench.says()
+            assert (await held).confidence == 0.5
+        await redis.aclose()
 
 
 async def test_without_any_worker_nobody_waits_for_the_deadline(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ import pytest
 from redis import Redis
 
 from bot.broker import embedded
-from bot.launcher import Child, must_be_free, only_one
+from bot.launcher import Child, Launcher, must_be_free, only_one
+from bot.settings import Settings
 from core.errors import Broken
 from workers.leash import LEASH
 
@@ -111,3 +112,24 @@ def test_a_child_writes_its_log_and_its_tail_can_be_told(tmp_path: Path) -> None
     assert not child.alive
     assert child.tail() == "the reason"
     assert threading.active_count() and time.monotonic() > child.started_at
+
+
+def test_a_log_does_not_fill_the_disk(tmp_path: Path) -> None:
+    child = Child("gateway", (), {}, tmp_path / "gateway.log")
+    child.trim()  # there is none yet
+    child.log.write_bytes(b"x" * (20 * 1024 * 1024 + 1))
+    child.trim()
+    assert child.log.stat().st_size == 0
+    assert child.log.with_suffix(".log.1").stat().st_size > 20 * 1024 * 1024
+
+
+def test_a_start_that_takes_too_long_says_what_is_missing(tmp_path: Path) -> None:
+    launcher = Launcher(Settings(data=tmp_path), "redis://127.0.0.1:1", print)
+    launcher.children = launcher.children[:1]
+    launcher.children[0].command = (sys.executable, "-c", "import time; time.sleep(60)")
+    launcher.start()
+    try:
+        with pytest.raises(Broken, match="no worker on the queue text"):
+            launcher.wait(lambda: ["no worker on the queue text"], 0.3)
+    finally:
+        launcher.stop()
