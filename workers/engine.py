@@ -29,6 +29,7 @@ from workers.model.ports import TextEncoder, WordTower
 from workers.model.scoring import Scored, score_all
 from workers.model.shelf import Shelf
 from workers.perceiving import Perceived, Read, perceive
+from workers.rehearsal import rehearse_media, rehearse_words
 from workers.tongues import Spoken, spoken
 
 log = structlog.get_logger()
@@ -47,7 +48,7 @@ class _Case:
 
 
 class Engine:
-    """One per process; `predict` is called by one thread at a time.
+    """One per process; `predict` is called by one thread at a time, `warm` with `rehearse` by another one.
 
     `photos` says whether this process looks at example photos: a text worker does without the image encoder.
     """
@@ -99,7 +100,19 @@ class Engine:
         self._shelf.text("en").encode(["hello"])
         self._shelf.language.identify("hello")
         if self._photos:
-            self._shelf.speech, self._shelf.reader, self._shelf.image  # noqa: B018
+            self._shelf.image, self._shelf.reader, self._shelf.speech  # noqa: B018
+
+    def rehearse(self) -> None:
+        """Run once what takes longer the first time; questions may be asked meanwhile, by another thread.
+
+        Raises:
+            Broken: models are missing; the message says what to do.
+        """
+        rehearse_words(self._shelf, self._cache)
+        if self._photos:
+            labels = rehearse_media(self._shelf)
+            if labels is not None and self._shelf.labels:
+                self._conse(self._shelf.text("en")).vector(labels)
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction | Exception]:
         """A prediction or an error for each question; one bad question fails alone."""
@@ -188,9 +201,10 @@ class Engine:
         return self._releases[blob]
 
     def _conse(self, encoder: TextEncoder) -> Conse:
-        if encoder.digest not in self._conses:
-            self._conses[encoder.digest] = Conse(encoder, self._shelf.labels)
-        return self._conses[encoder.digest]
+        with self._lock:
+            if encoder.digest not in self._conses:
+                self._conses[encoder.digest] = Conse(encoder, self._shelf.labels)
+            return self._conses[encoder.digest]
 
     def _adapt(self, blob: str, knowledge: KnowledgeBase, encoder: TextEncoder) -> Adapted:
         place = (blob, encoder.digest)

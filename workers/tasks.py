@@ -51,20 +51,28 @@ def _build(sender: Any = None, **_: Any) -> None:
     redis = Redis.from_url(configuration.redis_url)
     engine = Engine.open(configuration, photos=MEDIA in queues)
     # A worker for media answers as soon as it can; the models it has not loaded by then make only their own wait.
-    warming = threading.Thread(target=_warm, args=(engine,), name="warm", daemon=True)
-    warming.start()
+    loaded = threading.Event()
+    threading.Thread(target=_warm, args=(engine, loaded), name="warm", daemon=True).start()
     if MEDIA not in queues:
-        warming.join()
+        loaded.wait()
     most = 2 if MEDIA in queues else 32
     _bench.append(Bench(redis, Batcher(engine.predict, most), Pulse(redis, queues)))
 
 
-def _warm(engine: Engine) -> None:
+def _warm(engine: Engine, loaded: threading.Event) -> None:
     try:
         engine.warm()
+        loaded.set()
+        engine.rehearse()
+        log.info("models.ready")
     except PolydeskError as problem:
         log.error("models.missing", problem=str(problem))
         os.kill(os.getpid(), signal.SIGTERM)
+    except Exception:
+        # What cannot be rehearsed is met again by the question that needs it, which is told what is wrong.
+        log.exception("rehearsal.failed")
+    finally:
+        loaded.set()
 
 
 @worker_ready.connect

@@ -57,6 +57,10 @@ class Recogniser:
         """One transcript a wave; an empty text where nobody speaks."""
         return [self._transcribe(wave) for wave in waves]
 
+    def rehearse(self, wave: Wave) -> None:
+        """Have the network run over a wave in which nobody needs to speak: its first run takes longer."""
+        self._network.hear(wave)
+
     def _transcribe(self, wave: Wave) -> Transcript:
         seconds = len(wave) / RATE
         segments: list[tuple[float, float, str]] = []
