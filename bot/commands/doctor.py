@@ -20,7 +20,6 @@ from core.clock import WallClock
 from core.errors import PolydeskError
 from core.store.restore import check as check_database
 from core.store.store import Store
-from workers.media.audio import selftest
 from workers.model.weights.fetch import ready
 
 _LEAST_SPACE = 2 * 1024**3  # bytes free in the data folder
@@ -85,6 +84,8 @@ async def _models(settings: Settings) -> str:
 
 
 async def _audio(settings: Settings) -> str:
+    from workers.media.audio import selftest  # PyAV and numpy, which no other command needs
+
     await asyncio.to_thread(selftest)
     return "decodes Opus"
 

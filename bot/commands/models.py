@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from bot.settings import load
 
@@ -40,6 +38,9 @@ def make_ready(models: Path, source: Path | None = None) -> None:
 
     if ready(models):
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
     console = Console(stderr=True)
     console.print("Preparing the models (once; they are checked by SHA-256 and kept in the data folder) ...")
     columns = (TextColumn("{task.description:<12}"), BarColumn(), DownloadColumn())

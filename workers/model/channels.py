@@ -13,7 +13,7 @@ from workers.model.fusion import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS, Opinio
 from workers.model.heads import Floats
 from workers.model.heard import Heard, Piece, stacked
 from workers.model.matching import Match
-from workers.model.smalltalk import PERSON
+from workers.model.smalltalk import CLOSE, PERSON
 from workers.model.smalltalk import SAME as VERY_SAME
 
 SHARPNESS = 16.0  # of the softmax over ranks where entries have many phrases; the likeliest on held-out questions
@@ -58,10 +58,18 @@ class Texts:
         return self._adapted.talk.winner(self.talk.row(row), near) if self.talk is not None else ""
 
     def wished(self, heard: Heard, part: Piece) -> bool:
-        """Whether a part of a message asks for a person while no entry says the very same as all of it."""
-        whole = [self._rows[id(piece)] for piece in (heard.typed, heard.voice) if piece is not None]
-        known = self.match is not None and float(self.match.near[whole].max()) >= VERY_SAME
-        return not known and self.small_talk(part) == PERSON
+        """Whether a part of a message asks for a person while no entry says all of it, the wish with the matter."""
+        if self.small_talk(part) != PERSON:
+            return False
+        wish = self._rows[id(part)]
+        for piece in (heard.typed, heard.voice):
+            if piece is None or self.match is None:
+                continue
+            near = self.match.near[self._rows[id(piece)]]
+            best = int(near.argmax())
+            if near[best] >= VERY_SAME and self.match.near[wish, best] >= CLOSE:
+                return False
+        return True
 
     def opinion(self, channel: str, piece: Piece, belief: float = 1.0) -> Opinion | None:
         """What one text says, believed with a probability of `belief`."""
