@@ -15,6 +15,7 @@ from workers.model.weights import lock
 # Not words of any language: addresses, mentions, order numbers, everything with a digit in it.
 _NOISE = re.compile(r"https?://\S+|\S+@\S+|@\w+|\w*\d\w*")
 _LABEL = "__label__"
+_LONGEST = 1000  # characters that are looked at: what is no word is searched for in time that grows with their square
 
 
 class FastText:
@@ -32,7 +33,7 @@ class FastText:
 
     def identify(self, text: str) -> Tongue:
         """The likeliest language; `Tongue("", 0.0)` for a text without a word the model has seen a part of."""
-        words = " ".join(_NOISE.sub(" ", text).split())
+        words = " ".join(_NOISE.sub(" ", text[:_LONGEST]).split())
         if words.isupper():
             words = words.lower()  # the model has hardly seen capitals: "WHERE IS MY ORDER" would be Japanese
         if not any(character.isalpha() for character in words):

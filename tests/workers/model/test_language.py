@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,17 @@ def test_a_message(identifier: LanguageIdentifier, text: str, language: str) -> 
 )
 def test_nothing_to_go_by(identifier: LanguageIdentifier, text: str) -> None:
     assert identifier.identify(text) == Tongue("", 0.0)
+
+
+@pytest.mark.parametrize("letter", ["x", "ж", "好", "1", "@", "a "])
+def test_an_endless_text_takes_no_longer_than_a_long_one(identifier: LanguageIdentifier, letter: str) -> None:
+    began = time.perf_counter()
+    identifier.identify(letter * 100_000)
+    assert time.perf_counter() - began < 1  # it took two minutes
+
+
+def test_the_beginning_of_a_long_text_tells_its_language(identifier: LanguageIdentifier) -> None:
+    assert identifier.identify("Wo ist meine Bestellung? " * 5000).language == "de"
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

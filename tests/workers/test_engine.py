@@ -1,0 +1,199 @@
+"""The engine on the real models: batches, bad questions that fail alone, what is rehearsed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.asking import Prediction, Question
+from core.errors import Broken
+from core.knowledge.entries import Entry, KnowledgeBase, Release
+from core.policy import alone, kind
+from core.values import Problem
+from tests.workers.media.recordings import recorded
+from workers.encodings import Encodings
+from workers.engine import Engine
+from workers.model.encodings import encoded
+from workers.model.heads import Floats
+from workers.model.shelf import Shelf
+from workers.model.smalltalk import phrases
+from workers.rehearsal import picture, rehearse_words
+
+pytestmark = pytest.mark.models
+
+SHOP = {
+    "track": ("Where is my order?", "track my parcel", "has it been sent yet"),
+    "return": ("How do I return something?", "I want to send it back", "can I bring shoes back"),
+    "damaged": ("My item arrived damaged, what now?", "it came broken", "the mug is cracked"),
+}
+
+
+def knowledge(
+    entries: Mapping[str, tuple[str, ...]], photos: Mapping[str, tuple[str, ...]] | None = None
+) -> KnowledgeBase:
+    made = [
+        Entry(id=id, question=texts[0], variants=texts[1:], answer={"en": id}, photos=(photos or {}).get(id, ()))
+        for id, texts in entries.items()
+    ]
+    return KnowledgeBase(title="shop", entries=tuple(made), error_budget=0.05)
+
+
+def stripes(width: int) -> bytes:
+    """A picture file of stripes."""
+    pixels = np.zeros((240, 320, 3), np.uint8)
+    pixels[:, ::width] = (200, 40, 40)
+    out = BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+BLOBS = {"stripes": stripes(16), "more": stripes(17), "silence": recorded("ogg", "libopus"), "torn": b"\x89PNG nothing"}
+RELEASES = {
+    "shop": knowledge(SHOP, {"damaged": ("stripes", "torn", "gone")}),
+    "twins": knowledge({"one": ("Where is my order?",), "other": ("Where is my order?",)}),
+    "single": knowledge({"only": ("Where is my order?",)}),
+    "empty": knowledge({}),
+}
+
+
+def read(name: str) -> bytes:
+    if name not in BLOBS:
+        raise Broken(f"{name} is not there")
+    return BLOBS[name]
+
+
+def release(name: str) -> Release:
+    if name not in RELEASES:
+        raise Broken(f"{name} is no release")
+    return Release("kb", 1, RELEASES[name])
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encodings]:
+    made = Encodings(tmp_path_factory.mktemp("engine") / "encodings.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shelf(models_dir: Path) -> Shelf:
+    return Shelf(models_dir)
+
+
+@pytest.fixture(scope="module")
+def engine(shelf: Shelf, cache: Encodings) -> Engine:
+    made = Engine(shelf, read, release, cache, photos=True)
+    made.warm()
+    made.rehearse()
+    return made
+
+
+def ask(engine: Engine, **more: object) -> Prediction:
+    (answer,) = engine.predict([Question(id="q", **({"release": "shop"} | more))])  # type: ignore[arg-type]
+    assert isinstance(answer, Prediction), answer
+    return answer
+
+
+def test_what_every_knowledge_base_is_compared_with_is_encoded_beforehand(
+    engine: Engine, shelf: Shelf, cache: Encodings
+) -> None:
+    class Never:
+        digest, dim, languages = shelf.text("en").digest, shelf.text("en").dim, frozenset({"en"})
+
+        def encode(self, texts: Sequence[str]) -> Floats:
+            raise AssertionError(f"{texts} should be known")
+
+    assert len(encoded(Never(), phrases()["greeting"]["en"][:5], cache)) == 5
+    rehearse_words(shelf, cache)  # again: nothing to do, nothing goes wrong
+
+
+def test_the_rehearsed_picture_is_read(shelf: Shelf) -> None:
+    assert any("4711" in line.text for line in shelf.reader.read(picture()))
+
+
+def test_a_typed_question(engine: Engine) -> None:
+    found = ask(engine, text="where is my package, has it been sent")
+    assert (found.entry, found.language, found.unread) == ("track", "en", ())
+    assert found.confidence > 0.5
+    assert found.question == "q" and found.model
+
+
+def test_a_photo_like_an_example_means_its_entry(engine: Engine) -> None:
+    found = ask(engine, photos=("more",))
+    assert found.entry == "damaged"
+    assert found.evidence["photo"]["photo"] == "stripes"  # type: ignore[index]
+
+
+def test_the_wish_for_a_person_beside_a_matter(engine: Engine) -> None:
+    found = ask(engine, text="an agent please, the mug is cracked")
+    assert kind(alone(found, RELEASES["shop"])) == "escalate"
+    assert kind(alone(ask(engine, text="the mug is cracked"), RELEASES["shop"])) == "answer"
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_counts(engine: Engine) -> None:
+    found = ask(engine, text="where is my order", photos=("torn",), voices=("silence",))
+    assert found.entry == "track"
+    assert {part.blob: part.problem for part in found.unread}.keys() == {"torn", "silence"}
+    assert Problem.SILENT in {part.problem for part in found.unread}
+
+
+def test_nothing_but_what_cannot_be_read_is_no_answer(engine: Engine) -> None:
+    found = ask(engine, photos=("torn",))
+    assert (found.candidates, found.confidence) == ((), 0.0)
+    assert found.unread
+
+
+def test_one_bad_question_fails_alone_and_the_order_stays(engine: Engine) -> None:
+    asked = [
+        Question(id="1", release="shop", text="I want to send it back"),
+        Question(id="2", release="nowhere", text="hello"),
+        Question(id="3", release="single", text="where is my order"),
+        Question(id="4", release="shop", text="x" * 100_000),
+        Question(id="5", release="shop", photos=("gone",)),
+        Question(id="6", release="shop", text="it came broken"),
+    ]
+    told = engine.predict(asked)
+    assert [one.question if isinstance(one, Prediction) else type(one) for one in told] == [
+        "1", Broken, "3", "4", Broken, "6",
+    ]  # fmt: skip
+    assert [one.entry for one in told if isinstance(one, Prediction)][::3] == ["return", "damaged"]
+
+
+def test_no_question_at_all(engine: Engine) -> None:
+    assert engine.predict([]) == []
+
+
+@pytest.mark.parametrize("text", ["", "🎉🎉", "?", "   \n", "๛ ፠ ꧁"])
+def test_nothing_said_is_handed_on(engine: Engine, text: str) -> None:
+    found = ask(engine, text=text)
+    assert kind(alone(found, RELEASES["shop"])) == "escalate"
+
+
+@pytest.mark.parametrize(
+    "text", ["我的包裹在哪里", "где мой заказ", "أين طلبي", "私の注文はどこですか", "Où est ma commande ?"]
+)
+def test_other_scripts_are_predicted(engine: Engine, text: str) -> None:
+    found = ask(engine, text=text)
+    assert found.language and found.language != "en"
+    assert found.entry == "track"
+
+
+def test_the_same_question_under_two_entries_is_asked_back(engine: Engine) -> None:
+    found = ask(engine, release="twins", text="where is my order?")
+    assert {found.entry, *found.rivals} == {"one", "other"}
+    assert kind(alone(found, RELEASES["twins"])) == "clarify"
+
+
+def test_without_entries_there_is_no_answer_but_small_talk(engine: Engine) -> None:
+    assert ask(engine, release="empty", text="where is my order").candidates == ()
+    assert ask(engine, release="empty", text="hello").builtin == "greeting"
+
+
+def test_a_single_entry_is_not_the_answer_to_everything(engine: Engine) -> None:
+    assert ask(engine, release="single", text="where is my order").confidence > 0.5
+    assert ask(engine, release="single", text="write me a poem about cheese").confidence < 0.5
