@@ -1,0 +1,64 @@
+"""The books of a schedule: what the database says at its end, read past all our code."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+TOLD = ("[handoff", "[waiting]", "[claimed]", "[nobody]", "[resolved]")  # says that a human has the word, or had
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Rows as dictionaries: events and turns by key, outbox rows by id, conversations by id."""
+
+    events: dict[str, dict[str, Any]]
+    turns: dict[str, dict[str, Any]]
+    outbox: dict[str, dict[str, Any]]
+    conversations: dict[str, dict[str, Any]]
+    notices: set[str] = field(default_factory=set)  # conversations in which we said how to ask again
+
+    def rows(self, conversation: str, turn: str = "") -> list[dict[str, Any]]:
+        """The outbox of a conversation, or of one turn."""
+        rows = [row for row in self.outbox.values() if row["conversation"] == conversation]
+        return [row for row in rows if not turn or row["turn"] == turn]
+
+    def told(self, conversation: str) -> bool:
+        """Whether the customer was told that a human has it (or may have been, where nobody can know)."""
+        for row in self.rows(conversation):
+            if row["state"] in ("sent", "unknown") and any(sign in row["text"] for sign in TOLD):
+                return True
+        return False
+
+
+def quiet(file: Path) -> bool:
+    """Whether nothing is pending and nothing is to be sent."""
+    with closing(sqlite3.connect(file)) as base:
+        events = base.execute("SELECT count(*) FROM events WHERE state = 'heard'").fetchone()[0]
+        rows = base.execute("SELECT count(*) FROM outbox WHERE state IN ('ready', 'sending')").fetchone()[0]
+    return bool(events == 0 and rows == 0)
+
+
+def opened(file: Path) -> Books:
+    """Read the books."""
+    with closing(sqlite3.connect(file)) as base:
+        base.row_factory = sqlite3.Row
+
+        def read(query: str) -> list[dict[str, Any]]:
+            return [dict(row) for row in base.execute(query)]
+
+        events = {row["key"]: row for row in read("SELECT * FROM events")}
+        turns = {row["id"]: row for row in read("SELECT * FROM turns")}
+        outbox = {row["id"]: row for row in read("SELECT * FROM outbox ORDER BY conversation, seq")}
+        conversations = {row["id"]: row for row in read("SELECT * FROM conversations")}
+        notices = {row["conversation"] for row in read("SELECT * FROM messages WHERE facts LIKE '%asked_again%'")}
+    for turn in turns.values():
+        turn["decision"] = json.loads(turn["decision"] or "null") or {}
+    for row in outbox.values():
+        row["call"] = json.loads(row["call"])
+        row["text"] = str(row["call"]["arguments"].get("text", ""))
+    return Books(events, turns, outbox, conversations, notices)

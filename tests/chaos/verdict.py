@@ -1,0 +1,199 @@
+"""The verdict: each question answered once, in order, or handed over with a word to the customer."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.chaos.books import TOLD, Books
+from tests.chaos.brain import ChaosBrain
+from tests.chaos.people import Ask, Record
+from tests.chaos.platform import Shown
+
+_ANSWER = re.compile(r"This is answer (\d+)\.")
+_REST = re.compile(r"the rest of answer (\d+)\.")
+_TOPIC = re.compile(r"Topic (\d+)\?")
+
+KINDS = ("lost", "doubled", "out of order", "after a claim", "untold", "stuck", "agent's word")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What must not have happened."""
+
+    kind: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.words}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that is known about a schedule at its end; `now` is the clock's time, UTC ms."""
+
+    shown: Sequence[Shown]
+    record: Record
+    brain: ChaosBrain
+    books: Books
+    now: int
+
+    def covers(self, unit: int) -> tuple[int, ...]:
+        """The questions that the answer of this unit's entry answers: those of the last turn that predicted it."""
+        last = [told.units for told in self.brain.told if told.unit == unit]
+        return last[-1] if last else (unit,)
+
+    def tapped(self, unit: int) -> int:
+        """How often a customer asked for this entry by a button."""
+        return len({key for _, key, label, _ in self.record.taps if _TOPIC.search(label) and f"{unit}?" in label.split()})
+
+    def said(self) -> Iterator[tuple[int, Shown]]:
+        """Every answer to a unit, and every question back that names it, as customers saw them."""
+        for one in self.shown:
+            if one.by == "bot" and not one.edited and (unit := _unit_of(one)):
+                yield unit, one
+
+
+def _unit_of(one: Shown) -> int:
+    if found := _ANSWER.search(one.text):
+        return int(found[1])
+    if "[unsure" in one.text or "[clarify]" in one.text:
+        named = [*_TOPIC.findall(one.text), *(unit for _, label in one.choices for unit in _TOPIC.findall(label))]
+        return int(named[0]) if named else 0
+    return 0
+
+
+def judged(case: Case) -> list[Violation]:
+    """Everything that is wrong with a schedule."""
+    return [*_lost(case), *_doubled(case), *_disordered(case), *_after_claim(case), *_waiting(case), *_agents(case)]
+
+
+def _lost(case: Case) -> Iterator[Violation]:
+    covered = {unit for said, _ in case.said() for unit in case.covers(said)}
+    # An edit of a message of ours answers what it names.
+    covered |= {int(unit) for one in case.shown if one.edited for unit in _ANSWER.findall(one.text)}
+    for ask in case.record.asks.values():
+        if ask.deleted or ask.replaced or ask.unit in covered or ask.chat in case.record.blockers:
+            continue
+        if problem := _missing(case, ask):
+            yield Violation("lost", f"question {ask.unit} of {ask.chat} ({ask.event}): {problem}")
+
+
+def _missing(case: Case, ask: Ask) -> str:
+    """Why nobody can say that this question was taken care of; empty when it was."""
+    books = case.books
+    event = books.events.get(ask.event)
+    if event is None:
+        return "acknowledged, but never written down"
+    id = event["conversation"]
+    turn = event["turn"]
+    if not turn and ask.edits:  # it changed what was pending
+        turn = next((one["turn"] for one in books.events.values() if one["message"] == ask.message and one["turn"]), "")
+    kept = books.turns.get(turn)
+    if kept is None:
+        return "" if books.told(id) else f"{event['state']} without a turn, and the customer was told nothing"
+    decision = kept["decision"]
+    if decision["kind"] == "hold" or (decision["kind"] == "escalate" and not decision.get("offer")):
+        return "" if books.told(id) else f"{decision['kind']}, and the customer was told nothing"
+    rows = books.rows(id, turn)
+    states = {row["state"] for row in rows}
+    if not rows:
+        return f"decided ({decision['kind']}), and nothing was said"
+    if "superseded" in states:
+        return "" if books.told(id) else "overtaken by a human of whom the customer knows nothing"
+    if "unknown" in states:
+        owner, ended = books.conversations[id]["owner"], books.conversations[id]["resolved_at"]
+        fine = id in books.notices or owner == "agent" or ended
+        return "" if fine else "of unknown outcome, and the customer was not told how to ask again"
+    return f"decided ({decision['kind']}), rows {sorted(states)}, and never seen"
+
+
+def _doubled(case: Case) -> Iterator[Violation]:
+    for key, times in Counter(one.key for one in case.shown if not one.edited).items():
+        if times > 1:
+            text = next(one.text for one in case.shown if one.key == key)
+            yield Violation("doubled", f"{text!r} was shown {times} times by one row")
+    said = Counter(unit for unit, _ in case.said())
+    for unit, times in said.items():
+        if times > 1 + case.tapped(unit):
+            yield Violation("doubled", f"question {unit} was answered {times} times")
+    answers = Counter(unit for answer in said if not case.tapped(answer) for unit in case.covers(answer))
+    for unit, times in answers.items():
+        if times > 1:
+            yield Violation("doubled", f"question {unit} is part of {times} answers")
+
+
+def _disordered(case: Case) -> Iterator[Violation]:
+    last: dict[str, tuple[int, int]] = {}
+    for unit, _ in case.said():
+        if case.tapped(unit):
+            continue
+        asks = [case.record.asks[part] for part in case.covers(unit) if part in case.record.asks]
+        events = [event for ask in asks if (event := case.books.events.get(ask.event)) and event["turn"]]
+        if not events:
+            continue
+        place = max(int(event["seq"]) for event in events)
+        conversation = str(events[-1]["conversation"])
+        before, answer = last.get(conversation, (0, 0))
+        if place < before:
+            yield Violation("out of order", f"the answer to {unit} came after that to {answer}, which was asked later")
+        last[conversation] = max((before, answer), (place, unit))
+    for place, one in enumerate(case.shown):
+        if found := _REST.search(one.text):
+            earlier = [at for at, other in enumerate(case.shown) if f"is answer {found[1]}." in other.text]
+            if earlier and min(earlier) > place:
+                yield Violation("out of order", f"the second half of answer {found[1]} came before the first")
+
+
+def _after_claim(case: Case) -> Iterator[Violation]:
+    for claim in case.record.claims:
+        mine = [one for one in case.shown if one.chat == claim.chat and one.at > claim.since]
+        back = [one.at for one in mine if "[back]" in one.text]
+        until = min([claim.until, *back])
+        for one in mine:
+            if one.by == "bot" and one.at < until and not any(sign in one.text for sign in TOLD):
+                yield Violation(
+                    "after a claim",
+                    f"{one.chat} saw {one.text!r} at {one.at:.3f} s; {claim.agent} had it since {claim.since:.3f} s",
+                )
+
+
+def _waiting(case: Case) -> Iterator[Violation]:
+    books = case.books
+    for event in books.events.values():
+        if event["state"] == "heard":
+            yield Violation("stuck", f"event {event['key']} is still pending")
+    seen = Counter(one.key for one in case.shown)
+    for row in books.outbox.values():
+        chat = row["call"]["arguments"]["chat"]
+        if row["state"] in ("ready", "sending"):
+            yield Violation("stuck", f"{row['text']!r} to {chat} is still {row['state']}")
+        if row["state"] == "sent" and not seen[row["id"]]:
+            yield Violation("lost", f"{row['text']!r} to {chat} is recorded as sent, and nobody saw it")
+    for kept in books.conversations.values():
+        if kept["resolved_at"] or kept["owner"] == "bot" or kept["chat"] in case.record.blockers:
+            continue
+        if not books.told(kept["id"]):
+            yield Violation("untold", f"{kept['chat']} waits for a human ({kept['owner']}) and was not told")
+        since = kept["waiting_since"]
+        if kept["owner"] == "desk" and not kept["reminded_at"] and case.now - since > 15 * 60_000:
+            yield Violation("untold", f"{kept['chat']} has waited for {(case.now - since) // 60_000} min unnoticed")
+
+
+def _agents(case: Case) -> Iterator[Violation]:
+    last: dict[str, int] = {}
+    for spoken in case.record.spoken:
+        places = [place for place, one in enumerate(case.shown) if one.text == spoken.words]
+        rows = [row for row in case.books.outbox.values() if row["text"] == spoken.words]
+        excused = bool(rows) and rows[0]["state"] in ("unknown", "refused")
+        excused = excused or spoken.chat in case.record.blockers
+        if len(places) > 1:
+            yield Violation("doubled", f"{spoken.words!r} was shown {len(places)} times")
+        if spoken.sure and not places and not excused:
+            yield Violation("agent's word", f"{spoken.words!r} never arrived at {spoken.chat}")
+        if places:
+            if places[0] < last.get(spoken.chat, -1):
+                yield Violation("out of order", f"{spoken.words!r} came before an earlier word of an agent")
+            last[spoken.chat] = places[0]
