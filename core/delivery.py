@@ -80,17 +80,19 @@ class Courier:
         await self._lanes.idle()
 
     async def _drain(self, conversation: str) -> None:
-        known = await self._store.read(lambda tx: tx.conversations.get(conversation))
-        door = self._doors.get(known.address.platform) if known else None
-        while door is not None:  # a door that is shut today may be open after the next start: its rows wait
-            row = await self._store.write(lambda tx: tx.outbox.take(conversation, self._clock.now()))
-            if row is None:
-                break
-            await self._send(door, row)
+        async def take(tx: Tx) -> tuple[Adapter, Outgoing] | int | None:
+            known = await tx.conversations.get(conversation)
+            door = self._doors.get(known.address.platform) if known else None
+            if door is None:
+                return None  # a door that is shut today may be open after the next start: its rows wait
+            row = await tx.outbox.take(conversation, self._clock.now())
+            return await tx.outbox.due(conversation) if row is None else (door, row)
+
+        while isinstance(taken := await self._store.write(take), tuple):
+            await self._send(*taken)
             self._bell.ring(conversation)
-        due = await self._store.read(lambda tx: tx.outbox.due(conversation))
-        if door is not None and due is not None:
-            self._wake_later(conversation, max(0, due - self._clock.now()) / 1000)
+        if taken is not None:
+            self._wake_later(conversation, max(0, taken - self._clock.now()) / 1000)
 
     async def _send(self, door: Adapter, row: Outgoing) -> None:
         """Send one row and record the outcome, whatever happens: a row left as being sent would block all behind it."""

@@ -23,6 +23,7 @@ from workers.batcher import Batcher
 from workers.configuration import from_environment
 from workers.engine import Engine
 from workers.leash import hold
+from workers.model.sessions import calm
 from workers.pulse import Pulse
 
 log = structlog.get_logger()
@@ -52,17 +53,18 @@ def _build(sender: Any = None, **_: Any) -> None:
     engine = Engine.open(configuration, photos=MEDIA in queues)
     # A worker for media answers as soon as it can; the models it has not loaded by then make only their own wait.
     loaded = threading.Event()
-    threading.Thread(target=_warm, args=(engine, loaded), name="warm", daemon=True).start()
+    threading.Thread(target=_warm, args=(engine, configuration.threads, loaded), name="warm", daemon=True).start()
     if MEDIA not in queues:
         loaded.wait()
     most = 2 if MEDIA in queues else 32
     _bench.append(Bench(redis, Batcher(engine.predict, most), Pulse(redis, queues)))
 
 
-def _warm(engine: Engine, loaded: threading.Event) -> None:
+def _warm(engine: Engine, threads: int, loaded: threading.Event) -> None:
     try:
         engine.warm()
         loaded.set()
+        calm(threads)  # scipy brings a linear algebra of its own, loaded by now
         engine.rehearse()
         log.info("models.ready")
     except PolydeskError as problem:

@@ -1,11 +1,23 @@
-"""onnxruntime sessions the way we run them: few threads that sleep when idle."""
+"""Native threads the way we run them: few, asleep when idle."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import threadpoolctl
+
 from core.errors import Broken
+
+
+def calm(threads: int) -> None:
+    """Keep the linear algebra that is loaded by now to so many threads.
+
+    OpenBLAS lets its own threads spin for some 30 ms after every product (2**26 cycles by default:
+    https://github.com/OpenMathLib/OpenBLAS#setting-the-number-of-threads-using-environment-variables), which cost more
+    than answering a typed question does.
+    """
+    threadpoolctl.threadpool_limits(threads, user_api="blas")
 
 
 def session(graph: Path, threads: int = 1) -> Any:
