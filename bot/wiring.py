@@ -25,6 +25,7 @@ from core.live import Live
 from core.ports import Adapter
 from core.publishing import Publishing
 from core.speaking import Mouth
+from core.store.blobs import BlobFolder
 from core.store.store import Store
 from core.timers import Patience, Timers
 
@@ -98,14 +99,19 @@ async def house(settings: Settings) -> AsyncIterator[House]:
 
 def open_doors(settings: Settings, store: Store, bell: Bell) -> dict[str, Adapter]:
     """The adapters that the settings ask for; the web chat is always one."""
-    doors: dict[str, Adapter] = {"web": adapter("web")(store=store, bell=bell)}
+    return {"web": adapter("web")(store=store, bell=bell), **open_platforms(settings, store.blobs)}
+
+
+def open_platforms(settings: Settings, blobs: BlobFolder) -> dict[str, Adapter]:
+    """The adapters of the platforms whose tokens are set."""
+    doors: dict[str, Adapter] = {}
     if settings.telegram_token is not None:
         doors["telegram"] = adapter("telegram")(
             token=settings.telegram_token.get_secret_value(),
             api_url=settings.telegram_api_url or None,
             webhook_url=settings.telegram_webhook_url or None,
             secret=_open(settings.telegram_secret),
-            blob=store.blobs.get,
+            blob=blobs.get,
         )
     if settings.slack_bot_token is not None:
         doors["slack"] = adapter("slack")(
@@ -113,7 +119,7 @@ def open_doors(settings: Settings, store: Store, bell: Bell) -> dict[str, Adapte
             app_token=_open(settings.slack_app_token),
             signing_secret=_open(settings.slack_signing_secret),
             api_url=settings.slack_api_url or None,
-            blob=store.blobs.get,
+            blob=blobs.get,
         )
     return doors
 

@@ -175,9 +175,11 @@ class Answering:
         question = Question(turn.id, published.blob, text, photos, voices, history, last.author.language)
 
         async def newer(seconds: float) -> bool:
-            # Whoever never stops writing gets an answer to what they wrote so far.
-            late = (self._room.clock.now() - began) / 1000 > LONGEST
-            if not await self._lanes.woken(id, seconds) or late:
+            if (self._room.clock.now() - began) / 1000 > LONGEST:
+                # Whoever never stops writing gets an answer to what they wrote so far.
+                await self._room.clock.sleep(seconds)
+                return False
+            if not await self._lanes.woken(id, seconds):
                 return False
             self._lanes.heard(id)
             return _words(talk(await self._listening.pending(id))) != _words(turn.events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -52,18 +53,19 @@ class Courier:
     async def recover(self) -> None:
         """After a start: rows that were being sent may have left, so they are looked for; what was ready leaves now."""
         for row in await self._store.read(lambda tx: tx.outbox.stuck()):
-            await self._doubt(row, 0)
+            await self._doubt(row, _LOOK_AFTER)
         for conversation in await self._store.read(lambda tx: tx.outbox.waiting()):
             self.wake(conversation)
 
     async def settled(self, conversation: str, seconds: float) -> bool:
         """Wait until nothing of this conversation is on its way to the platform; False after `seconds`."""
         end = self._clock.now() + seconds * 1000
-        while await self._store.read(lambda tx: tx.outbox.in_flight(conversation)):
-            if self._clock.now() > end:
-                return False
+        while self._clock.now() <= end:
+            with suppress(Retry):  # a database that is away for a moment is asked again
+                if not await self._store.read(lambda tx: tx.outbox.in_flight(conversation)):
+                    return True
             await self._clock.sleep(0.02)
-        return True
+        return False
 
     async def finish(self, seconds: float) -> None:
         """Let what is ready leave, at most `seconds`; then stop. What is left leaves at the next start."""

@@ -86,10 +86,12 @@ def build_api(chats: Chats) -> FastAPI:
         if chats.hear is None:
             raise HTTPException(503, "starting or stopping; try again", headers={"Retry-After": "2"})
         language, now = parse.language_of(accept_language), int(time.time() * 1000)
+        if len(photo) > _MOST_PHOTOS:
+            raise HTTPException(422, f"at most {_MOST_PHOTOS} photos in one message; send the others in the next")
         if tap:
             event = parse.tap(id, client_id, tap, text[:200], await chats.line_of(id, tap), language, now)
         else:
-            parts = [await _part(chats, upload, AttachmentKind.PHOTO) for upload in photo[:_MOST_PHOTOS]]
+            parts = [await _part(chats, upload, AttachmentKind.PHOTO) for upload in photo]
             if voice is not None:
                 parts.append(await _part(chats, voice, AttachmentKind.VOICE))
             event = parse.message(id, client_id, text, tuple(parts), language, now)

@@ -14,12 +14,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot.settings import Settings, data_folder, load
-from bot.wiring import KB_ID, open_doors
-from core.bell import Bell
+from bot.wiring import KB_ID, open_platforms
 from core.clock import WallClock
 from core.errors import PolydeskError
+from core.store.blobs import BlobFolder
 from core.store.restore import check as check_database
 from core.store.store import Store
+from core.store.upgrade import HEAD, revision
 from workers.model.weights.fetch import ready
 
 _LEAST_SPACE = 2 * 1024**3  # bytes free in the data folder
@@ -91,6 +92,11 @@ async def _audio(settings: Settings) -> str:
 
 
 async def _database(settings: Settings) -> str:
+    found = await asyncio.to_thread(revision, settings.database)
+    if not found:
+        return "none yet; polydesk up makes one"
+    if found != HEAD:
+        raise _Wrong(f"at revision {found}, this Polydesk needs {HEAD}: polydesk db upgrade")
     store = await Store.open(settings.database, settings.blob_folder, WallClock())
     try:
         said = await asyncio.to_thread(check_database, settings.database)
@@ -121,18 +127,13 @@ async def _broker(settings: Settings) -> str:
 
 async def _platforms(settings: Settings) -> list[Finding]:
     """Ask each platform who we are, with nothing heard."""
-    store = await Store.open(settings.database, settings.blob_folder, WallClock())
     findings = []
-    try:
-        for platform, door in open_doors(settings, store, Bell()).items():
-            if not isinstance(door, Checkable):
-                continue
-            try:
-                findings.append(Finding(platform, await door.checked()))
-            except PolydeskError as problem:
-                findings.append(Finding(platform, "", str(problem)))
-    finally:
-        await store.close()
+    for platform, door in open_platforms(settings, BlobFolder(settings.blob_folder)).items():
+        try:
+            said = await door.checked() if isinstance(door, Checkable) else "configured"
+            findings.append(Finding(platform, said))
+        except PolydeskError as problem:
+            findings.append(Finding(platform, "", str(problem)))
     for platform, name in (("telegram", "POLYDESK_TELEGRAM_TOKEN"), ("slack", "POLYDESK_SLACK_BOT_TOKEN")):
         if all(finding.what != platform for finding in findings):
             findings.append(Finding(platform, f"not configured ({name})"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 
 from bot.brain import CeleryBrain
+from bot.broker import running
 from bot.settings import data_folder, load
 from bot.wiring import KB_ID
 from core.bell import Bell
@@ -151,10 +153,11 @@ async def _publishing() -> AsyncIterator[Publishing]:
     data_folder(settings)
     store = await Store.open(settings.database, settings.blob_folder, WallClock())
     try:
-        if settings.redis_url is None:
+        redis_url = settings.redis_url.get_secret_value() if settings.redis_url else running(settings.data / "run")
+        if not redis_url:  # no worker to prepare anything: the first question does
             yield Publishing(store, Bell(), WallClock(), KB_ID)
             return
-        brain = CeleryBrain(settings.redis_url.get_secret_value(), f"kb-{KB_ID}")
+        brain = CeleryBrain(redis_url, f"kb-{uuid.uuid4().hex}")
         async with brain.running():
             publishing = Publishing(store, Bell(), WallClock(), KB_ID, brain)
             publishing.prepared = True

@@ -60,6 +60,23 @@ def upgrade_now(url: str, revision: str = "head") -> bool:
         engine.dispose()
 
 
+def revision(url: str) -> str:
+    """The revision of a database that is only looked at; empty when there is none.
+
+    Raises:
+        Broken, Retry: it cannot be opened.
+    """
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        return ""
+    engine = connect(url, reading=True)
+    try:
+        with translated(), engine.connect() as connection:
+            return revision_of(connection)
+    finally:
+        engine.dispose()
+
+
 def revision_of(connection: Connection) -> str:
     """The revision of the database; empty when nothing was ever migrated."""
     if not inspect(connection).has_table("alembic_version"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from bot.broker import embedded
+from bot.broker import embedded, running
 from bot.launcher import Child, Launcher, must_be_free, only_one
 from bot.settings import Settings
 from core.errors import Broken
@@ -24,11 +24,13 @@ from workers.leash import LEASH
 def test_the_broker_is_private_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with embedded(tmp_path / "run") as broker:
         assert broker.url.startswith("unix://")
+        assert running(tmp_path / "run") == broker.url
         assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
         with Redis.from_url(broker.url) as redis:
             assert redis.ping()
             assert redis.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"  # type: ignore[index]
     assert not (tmp_path / "run" / "valkey.sock").exists()
+    assert running(tmp_path / "run") == ""
 
 
 def test_a_server_that_a_killed_launcher_left_is_replaced(tmp_path: Path) -> None:

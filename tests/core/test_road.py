@@ -303,6 +303,7 @@ async def test_what_was_being_sent_when_we_were_killed_is_not_said_twice(road: R
     # When another one starts
     courier = Courier(road.store, {"fake": road.platform}, Live(road.store, road.store.blobs), road.bell, road.clock)
     await courier.recover()
+    await road.until(lambda: road.platform.texts("c1"))
     await courier.idle()
     await courier.close()
     # Then the customer hears how to ask again, and the agent sees what may be missing

@@ -93,6 +93,13 @@ def _address(chat: Chat):  # type: ignore[no-untyped-def]
     return address_of(chat.id)
 
 
+async def test_too_many_photos_are_refused_rather_than_dropped(chat: Chat) -> None:
+    answer = await chat.write(files=[("photo", (f"{number}.png", photo(), "image/png")) for number in range(11)])
+    assert answer.status_code == 422
+    assert "at most 10 photos" in answer.json()["detail"]
+    assert not chat.heard
+
+
 async def test_a_photo_arrives_as_a_blob_and_can_be_seen_again_by_its_own_chat_only(chat: Chat) -> None:
     answer = await chat.write(files={"photo": ("cat.png", photo(), "image/png")})
     assert answer.status_code == 202
