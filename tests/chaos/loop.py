@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_STEPS = 2_000_000  # of the loop, in one schedule: more is a loop that never ends
+_STEPS = 300_000  # of the loop, in one schedule: more is a loop that never ends
 
 
 class Stuck(Exception):

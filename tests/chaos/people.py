@@ -28,6 +28,7 @@ class Ask:
     deleted: bool = False
     replaced: int = 0  # by the unit of an edit
     edits: bool = False
+    wordless: bool = False  # a photo alone: the last attempt at a turn goes without it
 
 
 @dataclass
@@ -125,7 +126,7 @@ class Customer:
         return unit
 
     def _kept(self, unit: int, event: InboundEvent, *, edits: bool = False) -> Ask:
-        ask = Ask(unit, self.chat, self.world.now, event.id, event.message, edits=edits)
+        ask = Ask(unit, self.chat, self.world.now, event.id, event.message, edits=edits, wordless=not event.text)
         self.record.asks[unit] = ask
         return ask
 

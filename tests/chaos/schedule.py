@@ -100,6 +100,7 @@ def _lived(world: World, place: Ground, file: Path, bug: str, began: float) -> R
         violations.append(Violation("stuck", f"{type(problem).__name__}: {problem}"))
         world.note(traceback.format_exc())
     now = WorldClock(world).now()
+    world.loop.steps = 0
     world.loop.run_until_complete(_end(house))
     shown = sorted((one for platform in platforms.values() for one in platform.shown), key=lambda one: one.at)
     violations += judged(Case(shown, record, brain, opened(file), now))

@@ -99,6 +99,8 @@ def _missing(case: Case, ask: Ask) -> str:
         return "" if books.told(id) else f"{decision['kind']}, and the customer was told nothing"
     rows = books.rows(id, turn)
     states = {row["state"] for row in rows}
+    if ask.wordless and states == {"sent"}:
+        return ""  # the brain did without the photo, and its answer was shown (a row sent and not shown is lost)
     if not rows:
         return f"decided ({decision['kind']}), and nothing was said"
     if "superseded" in states:

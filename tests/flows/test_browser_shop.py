@@ -15,7 +15,7 @@ from tests.flows.installation import Installation
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-SLOW = 20_000  # ms; the first photo and the first voice note wait for their models
+SLOW = 60_000  # ms; the first photo and the first voice note wait for their models
 
 
 def spoken(ogg: Path, folder: Path) -> Path:
