@@ -8,7 +8,7 @@ import sys
 import time
 
 from tests.chaos.bugs import BUGS
-from tests.chaos.many import Tally, results
+from tests.chaos.many import Tally, crew
 from tests.chaos.schedule import Result
 
 _SHOWN = 5  # failures whose whole record is printed
@@ -20,14 +20,15 @@ def main(arguments: list[str]) -> int:
     began = time.monotonic()
     seeds = [options.only] if options.only is not None else range(options.seed, options.seed + options.schedules)
     tally = Tally()
-    for result in results(seeds, options.jobs, options.bug):
-        tally.add(result)
-        if options.only is not None or (result.violations and tally.failed <= _SHOWN):
-            print(_told(result, options.bug), flush=True)
-        elif result.violations:
-            print(f"seed {result.seed}: {'; '.join(map(str, result.violations))}", flush=True)
-        if sys.stderr.isatty() and tally.schedules % 50 == 0:
-            print(f"\r{tally.schedules} schedules, {tally.failed} failed", end="", file=sys.stderr, flush=True)
+    with crew(min(options.jobs, len(seeds))) as workers:
+        for result in workers.results(seeds, options.bug):
+            tally.add(result)
+            if options.only is not None or (result.violations and tally.failed <= _SHOWN):
+                print(_told(result, options.bug), flush=True)
+            elif result.violations:
+                print(f"seed {result.seed}: {'; '.join(map(str, result.violations))}", flush=True)
+            if sys.stderr.isatty() and tally.schedules % 50 == 0:
+                print(f"\r{tally.schedules} schedules, {tally.failed} failed", end="", file=sys.stderr, flush=True)
     for what, times in sorted(tally.injected.items()):
         print(f"  {times:7} x {what}")
     print(tally.line(seeds[0], time.monotonic() - began))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
@@ -193,10 +194,8 @@ class Gateway:
 
     async def tick(self) -> None:
         while True:
-            try:
+            with contextlib.suppress(PolydeskError):  # the next tick looks again
                 await self.timers.tick()
-            except PolydeskError:
-                pass  # the next tick looks again
             await asyncio.sleep(120.0 if self.store.world.calm else _TICK)
 
 
@@ -267,11 +266,12 @@ class House:
         return task.result()  # type: ignore[no-any-return]
 
     async def hear(self, event: InboundEvent) -> bool:
-        """What platforms call; True when it was acknowledged."""
+        """What platforms call; True when it was acknowledged, which is so too for what concerns nobody."""
         try:
-            return await self.call(lambda gateway: gateway.hearing.hear(event), 10.0)
+            await self.call(lambda gateway: gateway.hearing.hear(event), 10.0)
         except (Down, PolydeskError):
             return False
+        return True
 
     def bury(self) -> None:
         """Close what all lives left open."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.util import Finalize
+from pathlib import Path
 
-from tests.chaos.ground import ground
+from tests.chaos.ground import Ground, laid, room
 from tests.chaos.schedule import Result, quieten, run
 from tests.chaos.verdict import KINDS
 
 _CHUNK = 8  # seeds that a process gets at once
-_LIFETIME = 500  # chunks that a process lives through
 
 
 @dataclass
@@ -47,20 +47,37 @@ class Tally:
         )
 
 
-def results(seeds: Sequence[int], jobs: int, bug: str = "") -> Iterator[Result]:
-    """Run a schedule per seed, in processes of their own; the results come in the order of the seeds."""
-    chunks = [seeds[at : at + _CHUNK] for at in range(0, len(seeds), _CHUNK)]
+@contextmanager
+def crew(jobs: int) -> Iterator[Crew]:
+    """Processes that live through schedules, for as long as the context lasts."""
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin, max_tasks_per_child=_LIFETIME) as pool:
-        for done in pool.map(_chunk, chunks, [bug] * len(chunks)):
-            yield from done
+    with room() as folder:
+        pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin, initargs=(folder,))
+        try:
+            yield Crew(pool)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Runs schedules in other processes."""
+
+    pool: ProcessPoolExecutor
+
+    def results(self, seeds: Sequence[int], bug: str = "") -> Iterator[Result]:
+        """Run a schedule per seed; the results come in the order of the seeds. Whoever stops listening stops it."""
+        chunks = [seeds[at : at + _CHUNK] for at in range(0, len(seeds), _CHUNK)]
+        yield from itertools.chain.from_iterable(self.pool.map(_chunk, chunks, itertools.repeat(bug)))
+
+
+_place: list[Ground] = []
+
+
+def _begin(folder: Path) -> None:
     quieten()
-    folder = ground().folder
-    Finalize(None, shutil.rmtree, (folder,), {"ignore_errors": True}, exitpriority=1)
+    _place.append(laid(folder))
 
 
 def _chunk(seeds: Sequence[int], bug: str) -> list[Result]:
-    return [run(seed, bug) for seed in seeds]
+    return [run(seed, _place[0], bug) for seed in seeds]

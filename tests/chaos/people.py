@@ -220,9 +220,7 @@ class Agents:
         customer = self.customers[chat]
         try:
             found = await self.house.call(
-                lambda gateway: gateway.store.read(
-                    lambda tx: tx.conversations.of(customer.address, customer.author.id)
-                )
+                lambda gateway: gateway.store.read(lambda tx: tx.conversations.of(customer.address, customer.author.id))
             )
             if found is None or found.owner is Owner.AGENT:
                 return

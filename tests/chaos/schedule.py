@@ -15,7 +15,7 @@ import structlog
 from tests.chaos.books import opened, quiet
 from tests.chaos.brain import ChaosBrain
 from tests.chaos.bugs import parts_with
-from tests.chaos.ground import Ground, ground
+from tests.chaos.ground import Ground
 from tests.chaos.house import House
 from tests.chaos.people import Agents, Customer, Record
 from tests.chaos.platform import ChaosPlatform
@@ -58,10 +58,9 @@ def quieten() -> None:
     gc.disable()  # between schedules it runs by hand, so that nothing of a dead process stirs in the midst of one
 
 
-def run(seed: int, bug: str = "") -> Result:
+def run(seed: int, place: Ground, bug: str = "") -> Result:
     """Live through the schedule of a seed, with a planted bug if one is named."""
     began = time.perf_counter()
-    place = ground()
     file = place.database(f"seed-{seed}")
     world = made(seed)
     _trace[:] = [world]

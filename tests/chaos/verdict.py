@@ -47,7 +47,9 @@ class Case:
 
     def tapped(self, unit: int) -> int:
         """How often a customer asked for this entry by a button."""
-        return len({key for _, key, label, _ in self.record.taps if _TOPIC.search(label) and f"{unit}?" in label.split()})
+        return len(
+            {key for _, key, label, _ in self.record.taps if _TOPIC.search(label) and f"{unit}?" in label.split()}
+        )
 
     def said(self) -> Iterator[tuple[int, Shown]]:
         """Every answer to a unit, and every question back that names it, as customers saw them."""
