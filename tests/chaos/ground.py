@@ -39,9 +39,9 @@ class Ground:
     def blobs(self) -> Path:
         return self.folder / "blobs"
 
-    def database(self, name: str) -> Path:
-        """A fresh copy of the database."""
-        file = self.folder / f"{name}.db"
+    def database(self) -> Path:
+        """A fresh copy of the database; there is one at a time."""
+        file = self.folder / "day.db"
         shutil.copyfile(self.folder / "template.db", file)
         return file
 

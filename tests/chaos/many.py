@@ -67,7 +67,8 @@ class Crew:
 
     def results(self, seeds: Sequence[int], bug: str = "") -> Iterator[Result]:
         """Run a schedule per seed; the results come in the order of the seeds. Whoever stops listening stops it."""
-        chunks = [seeds[at : at + _CHUNK] for at in range(0, len(seeds), _CHUNK)]
+        size = _CHUNK if len(seeds) > 100 else 2  # what was begun is finished even when nobody listens any more
+        chunks = [seeds[at : at + size] for at in range(0, len(seeds), size)]
         yield from itertools.chain.from_iterable(self.pool.map(_chunk, chunks, itertools.repeat(bug)))
 
 
@@ -75,8 +76,8 @@ _place: list[Ground] = []
 
 
 def _begin(folder: Path) -> None:
-    quieten()
     _place.append(laid(folder))
+    quieten()
 
 
 def _chunk(seeds: Sequence[int], bug: str) -> list[Result]:
