@@ -92,7 +92,7 @@ def drawn(seed: int) -> Plan:
         jumps=tuple(
             dice.choice((-300_000, -20_000, 15_000, 120_000, 900_000)) for _ in range(dice.choice((0, 0, 0, 1, 2)))
         ),
-        blocks=dice.random() < 0.08,
+        blocks=dice.random() < 0.2,
         in_order=dice.random() < 0.4,
     )
     return harsh(plan) if dice.random() < 0.1 else plan

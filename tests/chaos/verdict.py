@@ -77,7 +77,7 @@ def _lost(case: Case) -> Iterator[Violation]:
     # An edit of a message of ours answers what it names.
     covered |= {int(unit) for one in case.shown if one.edited for unit in _ANSWER.findall(one.text)}
     for ask in case.record.asks.values():
-        if ask.deleted or ask.replaced or ask.unit in covered or ask.chat in case.record.blockers:
+        if ask.deleted or ask.replaced or ask.unit in covered or case.record.blocked(ask.chat, ask.at):
             continue
         if problem := _missing(case, ask):
             yield Violation("lost", f"question {ask.unit} of {ask.chat} ({ask.event}): {problem}")
@@ -93,6 +93,9 @@ def _missing(case: Case, ask: Ask) -> str:
     turn = event["turn"]
     if not turn and ask.edits:  # it changed what was pending
         turn = next((one["turn"] for one in books.events.values() if one["message"] == ask.message and one["turn"]), "")
+    ended = books.conversations[id]["resolved_at"]
+    if ask.edits and not event["turn"] and ended and ended <= event["heard_at"]:
+        return "" if books.told(id) else "edited after the end, of which the customer knows nothing"
     kept = books.turns.get(turn)
     if kept is None:
         return "" if books.told(id) else f"{event['state']} without a turn, and the customer was told nothing"
@@ -108,8 +111,8 @@ def _missing(case: Case, ask: Ask) -> str:
     if "superseded" in states:
         return "" if books.told(id) else "overtaken by a human of whom the customer knows nothing"
     if "unknown" in states:
-        owner, ended = books.conversations[id]["owner"], books.conversations[id]["resolved_at"]
-        fine = id in books.notices or owner == "agent" or ended
+        seen = all(books.with_agent(id, row["changed_at"]) for row in rows if row["state"] == "unknown")
+        fine = seen or id in books.notices or books.conversations[id]["resolved_at"]
         return "" if fine else "of unknown outcome, and the customer was not told how to ask again"
     return f"decided ({decision['kind']}), rows {sorted(states)}, and never seen"
 
@@ -154,7 +157,7 @@ def _disordered(case: Case) -> Iterator[Violation]:
 def _after_claim(case: Case) -> Iterator[Violation]:
     for claim in case.record.claims:
         mine = [one for one in case.shown if one.chat == claim.chat and one.at > claim.since]
-        back = [one.at for one in mine if "[back]" in one.text]
+        back = [one.at for one in mine if "[back]" in one.text or "[resolved]" in one.text]
         until = min([claim.until, *back])
         for one in mine:
             if one.by == "bot" and one.at < until and not any(sign in one.text for sign in TOLD):
@@ -177,7 +180,7 @@ def _waiting(case: Case) -> Iterator[Violation]:
         if row["state"] == "sent" and not seen[row["id"]]:
             yield Violation("lost", f"{row['text']!r} to {chat} is recorded as sent, and nobody saw it")
     for kept in books.conversations.values():
-        if kept["resolved_at"] or kept["owner"] == "bot" or kept["chat"] in case.record.blockers:
+        if kept["resolved_at"] or kept["owner"] == "bot" or case.record.blocked(kept["chat"]):
             continue
         if not books.told(kept["id"]):
             yield Violation("untold", f"{kept['chat']} waits for a human ({kept['owner']}) and was not told")
@@ -192,7 +195,7 @@ def _agents(case: Case) -> Iterator[Violation]:
         places = [place for place, one in enumerate(case.shown) if one.text == spoken.words]
         rows = [row for row in case.books.outbox.values() if row["text"] == spoken.words]
         excused = bool(rows) and rows[0]["state"] in ("unknown", "refused")
-        excused = excused or spoken.chat in case.record.blockers
+        excused = excused or case.record.blocked(spoken.chat)
         if len(places) > 1:
             yield Violation("doubled", f"{spoken.words!r} was shown {len(places)} times")
         if spoken.sure and not places and not excused:
