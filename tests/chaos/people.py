@@ -15,7 +15,6 @@ from tests.chaos.house import Down, House
 from tests.chaos.platform import ChaosPlatform
 from tests.chaos.world import World, WorldClock
 
-
 _LINGERS = 90.0  # seconds within which an answer may meet a block that came after its question
 
 
@@ -31,6 +30,7 @@ class Ask:
     deleted: bool = False
     replaced: int = 0  # by the unit of an edit
     edits: bool = False
+    group: str = ""  # the album it is a part of
     wordless: bool = False  # a photo alone: the last attempt at a turn goes without it
 
 
@@ -135,7 +135,16 @@ class Customer:
         return unit
 
     def _kept(self, unit: int, event: InboundEvent, *, edits: bool = False) -> Ask:
-        ask = Ask(unit, self.chat, self.world.now, event.id, event.message, edits=edits, wordless=not event.text)
+        ask = Ask(
+            unit,
+            self.chat,
+            self.world.now,
+            event.id,
+            event.message,
+            edits=edits,
+            group=event.group,
+            wordless=not event.text,
+        )
         self.record.asks[unit] = ask
         return ask
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.chaos.books import TOLD, Books
 from tests.chaos.brain import ChaosBrain
@@ -51,11 +52,17 @@ class Case:
             {key for _, key, label, _ in self.record.taps if _TOPIC.search(label) and f"{unit}?" in label.split()}
         )
 
-    def said(self) -> Iterator[tuple[int, Shown]]:
+    def said(self, *, edits: bool = False) -> Iterator[tuple[int, Shown]]:
         """Every answer to a unit, and every question back that names it, as customers saw them."""
         for one in self.shown:
-            if one.by == "bot" and not one.edited and (unit := _unit_of(one)):
+            if one.by == "bot" and (edits or not one.edited) and (unit := _unit_of(one)):
                 yield unit, one
+
+    def amends(self, later: int, earlier: int) -> bool:
+        """Whether an answer says an earlier one anew, because a late part of its album had come."""
+        before, after = set(self.covers(earlier)), set(self.covers(later))
+        groups = {self.record.asks[unit].group for unit in before}
+        return before < after and len(groups) == 1 and "" not in groups
 
 
 def _unit_of(one: Shown) -> int:
@@ -73,9 +80,7 @@ def judged(case: Case) -> list[Violation]:
 
 
 def _lost(case: Case) -> Iterator[Violation]:
-    covered = {unit for said, _ in case.said() for unit in case.covers(said)}
-    # An edit of a message of ours answers what it names.
-    covered |= {int(unit) for one in case.shown if one.edited for unit in _ANSWER.findall(one.text)}
+    covered = {unit for said, _ in case.said(edits=True) for unit in case.covers(said)}
     for ask in case.record.asks.values():
         if ask.deleted or ask.replaced or ask.unit in covered or case.record.blocked(ask.chat, ask.at):
             continue
@@ -126,10 +131,14 @@ def _doubled(case: Case) -> Iterator[Violation]:
     for unit, times in said.items():
         if times > 1 + case.tapped(unit):
             yield Violation("doubled", f"question {unit} was answered {times} times")
-    answers = Counter(unit for answer in said if not case.tapped(answer) for unit in case.covers(answer))
-    for unit, times in answers.items():
-        if times > 1:
-            yield Violation("doubled", f"question {unit} is part of {times} answers")
+    answers: dict[int, list[int]] = {}
+    for answer in said:
+        if not case.tapped(answer):
+            for unit in case.covers(answer):
+                answers.setdefault(unit, []).append(answer)
+    for unit, given in answers.items():
+        if any(not case.amends(later, earlier) for earlier, later in pairwise(given)):
+            yield Violation("doubled", f"question {unit} is part of {len(given)} answers: {given}")
 
 
 def _disordered(case: Case) -> Iterator[Violation]:
