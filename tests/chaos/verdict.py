@@ -41,9 +41,9 @@ class Case:
     books: Books
     now: int
 
-    def covers(self, unit: int) -> tuple[int, ...]:
-        """The questions that the answer of this unit's entry answers: those of the last turn that predicted it."""
-        last = [told.units for told in self.brain.told if told.unit == unit]
+    def covers(self, unit: int, at: float = float("inf")) -> tuple[int, ...]:
+        """The questions that this unit's answer, shown `at`, answers: those of the last turn that predicted it."""
+        last = [told.units for told in self.brain.told if told.unit == unit and told.at <= at]
         return last[-1] if last else (unit,)
 
     def tapped(self, unit: int) -> int:
@@ -58,11 +58,11 @@ class Case:
             if one.by == "bot" and (edits or not one.edited) and (unit := _unit_of(one)):
                 yield unit, one
 
-    def amends(self, later: int, earlier: int) -> bool:
+    def amends(self, later: Sequence[int], earlier: Sequence[int]) -> bool:
         """Whether an answer says an earlier one anew, because a late part of its album had come."""
-        before, after = set(self.covers(earlier)), set(self.covers(later))
-        groups = {self.record.asks[unit].group for unit in before}
-        return before < after and len(groups) == 1 and "" not in groups
+        before, after = set(earlier), set(later)
+        late = {self.record.asks[unit].group for unit in after - before}
+        return before < after and "" not in late and late <= {self.record.asks[unit].group for unit in before}
 
 
 def _unit_of(one: Shown) -> int:
@@ -131,11 +131,12 @@ def _doubled(case: Case) -> Iterator[Violation]:
     for unit, times in said.items():
         if times > 1 + case.tapped(unit):
             yield Violation("doubled", f"question {unit} was answered {times} times")
-    answers: dict[int, list[int]] = {}
-    for answer in said:
+    answers: dict[int, list[tuple[int, ...]]] = {}
+    for answer, one in case.said():
         if not case.tapped(answer):
-            for unit in case.covers(answer):
-                answers.setdefault(unit, []).append(answer)
+            covers = case.covers(answer, one.at)
+            for unit in covers:
+                answers.setdefault(unit, []).append(covers)
     for unit, given in answers.items():
         if any(not case.amends(later, earlier) for earlier, later in pairwise(given)):
             yield Violation("doubled", f"question {unit} is part of {len(given)} answers: {given}")
@@ -143,10 +144,10 @@ def _doubled(case: Case) -> Iterator[Violation]:
 
 def _disordered(case: Case) -> Iterator[Violation]:
     last: dict[str, tuple[int, int]] = {}
-    for unit, _ in case.said():
+    for unit, one in case.said():
         if case.tapped(unit):
             continue
-        asks = [case.record.asks[part] for part in case.covers(unit) if part in case.record.asks]
+        asks = [case.record.asks[part] for part in case.covers(unit, one.at) if part in case.record.asks]
         events = [event for ask in asks if (event := case.books.events.get(ask.event)) and event["turn"]]
         if not events:
             continue
