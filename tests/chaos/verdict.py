@@ -109,7 +109,7 @@ def _missing(case: Case, ask: Ask) -> str:
         return "" if books.told(id) else f"{decision['kind']}, and the customer was told nothing"
     rows = books.rows(id, turn)
     states = {row["state"] for row in rows}
-    if ask.wordless and states == {"sent"}:
+    if ask.wordless and (states == {"sent"} or (not rows and _album_answered(case, ask))):
         return ""  # the brain did without the photo, and its answer was shown (a row sent and not shown is lost)
     if not rows:
         return f"decided ({decision['kind']}), and nothing was said"
@@ -120,6 +120,15 @@ def _missing(case: Case, ask: Ask) -> str:
         fine = seen or id in books.notices or books.conversations[id]["resolved_at"]
         return "" if fine else "of unknown outcome, and the customer was not told how to ask again"
     return f"decided ({decision['kind']}), rows {sorted(states)}, and never seen"
+
+
+def _album_answered(case: Case, ask: Ask) -> bool:
+    """Whether another item of the same album was answered: a late one that changes nothing is not answered again."""
+    return any(
+        ask.group and case.record.asks[unit].group == ask.group
+        for said, _ in case.said(edits=True)
+        for unit in case.covers(said)
+    )
 
 
 def _doubled(case: Case) -> Iterator[Violation]:
