@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -28,6 +29,7 @@ class Tally:
     restarts: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     injected: Counter[str] = field(default_factory=Counter)
+    began: float = field(default_factory=time.monotonic)
 
     def add(self, result: Result) -> None:
         """Count a schedule."""
@@ -38,12 +40,12 @@ class Tally:
         self.kinds.update({violation.kind for violation in result.violations})
         self.injected.update(result.injected)
 
-    def line(self, seed: int, seconds: float) -> str:
+    def line(self, seed: int) -> str:
         """The last line of a run."""
         counts = ", ".join(f"{self.kinds[kind]} {kind}" for kind in KINDS)
         return (
-            f"chaos: {self.schedules} schedules, {counts}; {self.questions} questions, {self.restarts} crashes, "
-            f"seed {seed}, {seconds:.0f} s"
+            f"{self.schedules} schedules, {counts}; {self.questions} questions, {self.restarts} crashes, "
+            f"seed {seed}, {time.monotonic() - self.began:.0f} s"
         )
 
 
