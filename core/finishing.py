@@ -86,8 +86,8 @@ class Finishing:
         moved = replace(moves.hand_over(conversation, reason.value, now), welcomed=True)
         moved = await tx.conversations.put(moved)
         await tx.desk.open(conversation.id, reason.value)
-        # What announces the human is said even if one claims this very moment.
-        await self._mouth.say(tx, moved, words, now=now, turn=turn, fenced=False, facts={"reason": reason.value})
+        # Should one claim before these words leave, "… is here for you now" takes their place.
+        await self._mouth.say(tx, moved, words, now=now, turn=turn, facts={"reason": reason.value})
         return moved
 
     async def _say(
@@ -138,7 +138,7 @@ class Finishing:
             await tx.transcript.draft(conversation.id, text, _facts(decision, outcome))
         if decision.reason is Reason.DESK and not conversation.acknowledged:
             conversation = replace(conversation, acknowledged=True)
-            await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now, turn=turn.id, fenced=False)
+            await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now, turn=turn.id)
         await tx.conversations.put(conversation)
 
     @staticmethod

@@ -112,8 +112,8 @@ class Outbox:
     ) -> tuple[str, ...]:
         """Queue calls in this order, under the conversation's present fence; returns the rows' ids.
 
-        Rows of the bot and the system are superseded once the fence rises, unless `fenced` is False: what announces a
-        handoff must be said although a human has the word. Rows of an agent always go.
+        Rows of the bot and the system are superseded once the fence rises, unless `fenced` is False: what tells who has
+        the word now must be said. Rows of an agent always go.
 
         Raises:
             Conflict: there is no such conversation.
