@@ -124,6 +124,38 @@ async def test_evaluate_refuses_a_malformed_cases_file(shell: Shell, tiny: Path,
     assert "cases.jsonl:2" in done.stderr and "expect" in done.stderr
 
 
+async def test_what_cannot_be_written_is_refused_before_the_work(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
+    await fresh.runs("kb", "import", tiny)
+    (tmp_path / "file").write_text("kept")
+    nowhere = tmp_path / "nowhere" / "out.csv"
+    for words in (
+        ("evaluate", "--kb", tiny, "--json", nowhere),
+        ("evaluate", "--kb", tiny, "--predictions", tmp_path),
+        ("kb", "export", nowhere),
+        ("kb", "export", tmp_path / "file" / "folder"),
+        ("db", "backup", nowhere),
+    ):
+        done = await fresh.runs(*words, status=2)
+        assert str(words[-1]) in done.stderr.splitlines()[-1] and "cannot be written" in done.stderr
+        assert done.stdout == ""
+    # And a try leaves nothing behind, not even where one target is right.
+    await fresh.runs("evaluate", "--kb", tiny, "--json", tmp_path / "figures.json", "--predictions", nowhere, status=2)
+    assert not (tmp_path / "figures.json").exists() and (tmp_path / "file").read_text() == "kept"
+
+
+async def test_a_draft_that_is_live_is_not_published_again(fresh: Shell, tiny: Path) -> None:
+    await fresh.runs("kb", "import", tiny)
+    await fresh.runs("kb", "publish")
+    again = await fresh.runs("kb", "publish", "--note", "nothing new")
+    assert "The draft is what is live: nothing to publish." in again.stderr
+    # A change is news.
+    (fresh.data / "new").mkdir()
+    text = (tiny / "kb.yaml").read_text()
+    (fresh.data / "new" / "kb.yaml").write_text(text.replace("From nine to five.", "Never."))
+    await fresh.runs("kb", "import", fresh.data / "new")
+    assert "Release 2 is live." in (await fresh.runs("kb", "publish")).stderr
+
+
 async def test_a_knowledge_base_goes_round(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
     # Given a first release
     await fresh.runs("kb", "import", tiny)
