@@ -136,10 +136,12 @@ def _doubled(case: Case) -> Iterator[Violation]:
         if times > 1:
             text = next(one.text for one in case.shown if one.key == key)
             yield Violation("doubled", f"{text!r} was shown {times} times by one row")
-    said = Counter(unit for unit, _ in case.said())
+    said: dict[int, list[tuple[int, ...]]] = {}
+    for unit, one in case.said():
+        said.setdefault(unit, []).append(case.covers(unit, one.at))
     for unit, times in said.items():
-        if times > 1 + case.tapped(unit):
-            yield Violation("doubled", f"question {unit} was answered {times} times")
+        if case.tapped(unit) and len(times) > len(set(times)) + case.tapped(unit):
+            yield Violation("doubled", f"question {unit} was answered {len(times)} times")
     answers: dict[int, list[tuple[int, ...]]] = {}
     for answer, one in case.said():
         if not case.tapped(answer):
