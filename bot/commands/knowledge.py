@@ -87,7 +87,7 @@ def export(
 def lint(path: Annotated[Path | None, typer.Argument(help="Files to check; without it, the draft.")] = None) -> None:
     """Warn about what will confuse customers; errors of the format end with status 2."""
     if path is not None:
-        _show(load_file(path))
+        _show(load_file(path, look=True))
         return
 
     async def check(publishing: Publishing) -> None:
@@ -139,8 +139,8 @@ def _read(path: Path, folder: Path, onto: KnowledgeBase | None, merge: bool) -> 
     if onto is not None:
         return from_csv(path.read_bytes(), onto, merge=merge, name=path.name)
     if path.suffix.lower() == ".zip":
-        return load_file(from_zip(path.read_bytes(), folder, name=path.name), trusted=False)
-    return load_file(path)
+        return load_file(from_zip(path.read_bytes(), folder, name=path.name), trusted=False, look=True)
+    return load_file(path, look=True)
 
 
 def _show(knowledge: KnowledgeBase) -> None:

@@ -190,6 +190,17 @@ async def test_lint_names_both_entries_and_refuses_what_is_malformed(shell: Shel
     assert "kb.yaml:5" in done.stderr and "none" in done.stderr
 
 
+async def test_lint_and_import_agree_about_a_photo_that_is_none(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "mug.jpg").write_text("<html>not a mug</html>")
+    file = tmp_path / "small.yaml"
+    file.write_text((tiny / "kb.yaml").read_text() + "cases:\n  - {photo: mug.jpg, expect: track-order}\n")
+    for command in ("lint", "import"):
+        done = await fresh.runs("kb", command, file, status=2)
+        line = file.read_text().count("\n")
+        assert done.stderr.startswith(f'small.yaml:{line}: cases[0].photo: "mug.jpg" is a document; expected a photo')
+    await fresh.runs("kb", "export", tmp_path / "out", status=2)  # nothing was imported
+
+
 async def test_models_are_prepared_once(shell: Shell) -> None:
     # Without a registry in reach: nothing is fetched, since everything is there.
     for _ in range(2):
