@@ -29,6 +29,7 @@ log = structlog.get_logger()
 _LONGEST_PAUSE = 60.0  # seconds between two attempts
 _LONGEST_WAIT = 3600.0  # seconds that a platform may make us wait
 _GIVE_UP_MS = 6 * 3600 * 1000  # of a platform that cannot be reached; nobody wants yesterday's answer
+_GLANCE = 0.02  # seconds between two looks
 _LOOK_AFTER = 2.0  # seconds until a platform shows what it took
 _ASKED_AGAIN = "asked_again"
 
@@ -52,19 +53,22 @@ class Courier:
 
     async def recover(self) -> None:
         """After a start: rows that were being sent may have left, so they are looked for; what was ready leaves now."""
-        for row in await self._store.read(lambda tx: tx.outbox.stuck()):
-            await self._doubt(row, _LOOK_AFTER)
+        if stuck := await self._store.read(lambda tx: tx.outbox.stuck()):
+            await self._clock.sleep(_LOOK_AFTER)
+        for row in stuck:
+            await self._doubt(row)
         for conversation in await self._store.read(lambda tx: tx.outbox.waiting()):
             self.wake(conversation)
 
     async def settled(self, conversation: str, seconds: float) -> bool:
         """Wait until nothing of this conversation is on its way to the platform; False after `seconds`."""
-        end = self._clock.now() + seconds * 1000
-        while self._clock.now() <= end:
+        waited = 0.0  # counted, since the wall clock may leap
+        while waited <= seconds:
             with suppress(Retry):  # a database that is away for a moment is asked again
                 if not await self._store.read(lambda tx: tx.outbox.in_flight(conversation)):
                     return True
-            await self._clock.sleep(0.02)
+            await self._clock.sleep(_GLANCE)
+            waited += _GLANCE
         return False
 
     async def finish(self, seconds: float) -> None:
@@ -112,7 +116,8 @@ class Courier:
             await self._postpone(row, problem, _LONGEST_PAUSE)
         except OutcomeUnknown as problem:
             if problem.readable and self._clock.now() - row.created_at < _GIVE_UP_MS:
-                await self._doubt(row, _LOOK_AFTER)
+                await self._clock.sleep(_LOOK_AFTER)  # nothing behind it may leave anyway
+                await self._doubt(row)
             else:
                 await self._record(row, problem)
         except PolydeskError as problem:
@@ -129,11 +134,10 @@ class Courier:
         not_before = self._clock.now() + int(pause * 1000)
         await self._surely(lambda tx: tx.outbox.later(row.id, not_before))
 
-    async def _doubt(self, row: Outgoing, pause: float) -> None:
+    async def _doubt(self, row: Outgoing) -> None:
         """It may have left: the door looks for it before it makes the call again."""
         call = replace(row.call, key=row.id, since=row.call.since or row.changed_at)
-        not_before = self._clock.now() + int(pause * 1000)
-        await self._surely(lambda tx: tx.outbox.later(row.id, not_before, call))
+        await self._surely(lambda tx: tx.outbox.later(row.id, self._clock.now(), call))
 
     def _wake_later(self, conversation: str, pause: float) -> None:
         async def wake() -> None:
@@ -168,7 +172,8 @@ class Courier:
             if row.message:
                 await tx.transcript.add_facts(row.message, {"delivery": "unknown" if unknown else "refused"})
             conversation = await tx.conversations.get(row.conversation)
-            if conversation is not None and isinstance(problem, Blocked):
+            # Whoever wrote since then does not block us any more.
+            if conversation is not None and isinstance(problem, Blocked) and conversation.heard_at <= row.changed_at:
                 await tx.conversations.put(replace(conversation, blocked=True))
             if conversation is not None and unknown and row.role is not Role.AGENT:
                 await self._ask_again(tx, conversation, published)

@@ -72,7 +72,7 @@ async def test_a_platform_that_can_be_read_is_read(road: Road) -> None:
         return Sent("41")
 
     await road.customer().says(WHOLE)
-    await road.settle()
+    await road.until(lambda: not road.platform.trouble)
     road.platform.send = look  # type: ignore[method-assign]
     await road.until(lambda: looked, seconds=10)
     await road.settle()
@@ -86,7 +86,7 @@ async def test_a_message_in_doubt_is_no_secret_when_a_human_claims(road: Road) -
     road.platform.trouble.append(OutcomeUnknown("broke off", readable=True))
     customer = road.customer()
     await customer.says(WHOLE)
-    await road.settle()
+    await road.until(lambda: not road.platform.trouble)
     await customer.says("and where is the other order?")  # its answer stands behind the one in doubt
     await road.answering.idle()
     id = (await road.conversation()).id

@@ -382,6 +382,31 @@ async def test_a_foreign_language_is_named_at_the_second_miss_too(road: Road) ->
     assert (await road.conversation()).owner == "desk"
 
 
+async def test_each_late_item_of_an_album_knows_all_that_came_before(road: Road) -> None:
+    customer = road.customer()
+    road.platform.files |= {name: png() for name in ("one", "two", "three")}
+    for name in ("one", "two", "three"):
+        part = Attachment(AttachmentKind.PHOTO, ref=name)
+        await customer.says("is this my order?" if name == "one" else "", attachments=(part,), group="album")
+        await road.settle()
+    last = road.brain.asked[-1]
+    assert (last.text, len(last.photos)) == ("is this my order?", 3)
+    assert len(road.platform.texts("c1")) == 1
+
+
+async def test_a_block_that_is_heard_late_silences_nobody_who_writes(road: Road) -> None:
+    customer = road.customer()
+    await customer.says(WHOLE)
+    await road.settle()
+    await road.hearing.hear(customer.event(kind=EventKind.BLOCKED, at=road.clock.now() - 60_000))
+    await road.hearing.hear(customer.event(kind=EventKind.BLOCKED, at=road.clock.now() + 1000))
+    assert (await road.conversation()).blocked
+    await customer.says("and when are you open?")
+    await road.settle()
+    assert not (await road.conversation()).blocked
+    assert len(road.platform.texts("c1")) == 2
+
+
 async def test_words_from_long_ago_get_an_apology_and_a_human(road: Road) -> None:
     await road.customer().says(WHOLE, at=road.clock.now() - 3 * 3600 * 1000)
     await road.settle()
