@@ -222,7 +222,8 @@ def _agents(case: Case) -> Iterator[Violation]:
             yield Violation("doubled", f"{spoken.words!r} was shown {len(places)} times")
         if spoken.sure and not places and not excused:
             yield Violation("agent's word", f"{spoken.words!r} never arrived at {spoken.chat}")
-        if places:
-            if places[0] < last.get(spoken.chat, -1):
+        if places and rows:
+            conversation = rows[0]["conversation"]
+            if places[0] < last.get(conversation, -1):
                 yield Violation("out of order", f"{spoken.words!r} came before an earlier word of an agent")
-            last[spoken.chat] = places[0]
+            last[conversation] = places[0]
