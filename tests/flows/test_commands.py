@@ -35,6 +35,8 @@ class Shell:
             [sys.executable, "-m", "bot", *map(str, words)],
             cwd=self.data,
             env=environment(self.data, **settings),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # no terminal to ask at
             capture_output=True,
             text=True,
             timeout=240,
@@ -206,6 +208,10 @@ async def test_models_are_prepared_once(shell: Shell) -> None:
     for _ in range(2):
         done = await shell.runs("models", "prepare", PIP_NO_INDEX="1", PIP_INDEX_URL="http://127.0.0.1:9/simple")
         assert "Preparing" not in done.stderr
+        assert done.stderr.splitlines()[-1] == "Everything is prepared."
+    # A folder that is none is a mistake whatever is prepared.
+    done = await shell.runs("models", "prepare", "--from", "/nope", status=2)
+    assert "/nope is no folder" in done.stderr.splitlines()[-1]
 
 
 async def test_people_and_a_backup_come_back(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
@@ -238,4 +244,51 @@ async def test_doctor_finds_what_is_wrong(fresh: Shell, tmp_path: Path) -> None:
     done = await fresh.runs("doctor", status=1, POLYDESK_TELEGRAM_API_URL="http://127.0.0.1:9", **wrong)
     assert "✗ broker: POLYDESK_REDIS_URL cannot be reached" in done.stdout
     assert "✗ telegram" in done.stdout
-    assert "2 of" in done.stderr.splitlines()[-1]
+    # The platform says what to look at; the last line, what to begin with.
+    assert "check this machine's network, a proxy on the way (HTTPS_PROXY) and POLYDESK_TELEGRAM_API_URL" in done.stdout
+    last = done.stderr.splitlines()[-1]
+    assert last == "2 of 8 checks failed; mend broker first: start that server, or correct the address"
+
+
+async def test_doctor_begins_with_the_models(tmp_path: Path) -> None:
+    done = await Shell(tmp_path).runs("doctor", status=1)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("1 of 8 checks failed; mend models first: polydesk models prepare")
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "why"),
+    [
+        (["--bogus"], "polydesk", "No such option: --bogus"),
+        (["nonsense"], "polydesk", "No such command 'nonsense'"),
+        (["kb", "import"], "polydesk kb import", "Missing argument 'path'"),
+        (["up", "--port", "99999"], "polydesk up", "Invalid value for '--port'"),
+        (["kb", "impord", "x"], "polydesk kb", "Did you mean 'import'?"),
+    ],
+)
+async def test_a_misused_command_ends_with_a_sentence(tmp_path: Path, words: list[str], command: str, why: str) -> None:
+    done = await Shell(tmp_path).runs(*words, status=2)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{command}: ") and why in line and line.endswith(f"see {command} --help")
+
+
+async def test_without_a_command_the_list_of_them_is_shown(tmp_path: Path) -> None:
+    done = await Shell(tmp_path).runs("kb", status=2)
+    assert "import" in done.stdout and done.stderr == "Choose one of the commands: polydesk kb COMMAND\n"
+
+
+async def test_a_wrong_role_is_refused_before_the_password_is_asked_for(tmp_path: Path) -> None:
+    done = await Shell(tmp_path).runs("user", "add", "bob", "--role", "wizard", status=2)
+    assert done.stderr == "unknown role 'wizard': choose admin or agent\n"
+    # Nobody is there to type one.
+    for words in (("add", "bob"), ("password", "bob")):
+        done = await Shell(tmp_path).runs("user", *words, status=2)
+        assert done.stderr.splitlines()[-1] == (
+            "no password was given: type one at a terminal, or set POLYDESK_NEW_PASSWORD"
+        )
+
+
+async def test_a_slip_in_a_settings_name_is_told_and_stops_nothing(fresh: Shell) -> None:
+    done = await fresh.runs("doctor", POLYDESK_RETENTION_DAY="3")
+    assert "POLYDESK_RETENTION_DAY is no setting" in done.stderr.splitlines()[0]
+    assert "was POLYDESK_RETENTION_DAYS meant?" in done.stderr
