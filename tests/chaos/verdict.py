@@ -139,9 +139,9 @@ def _doubled(case: Case) -> Iterator[Violation]:
     said: dict[int, list[tuple[int, ...]]] = {}
     for unit, one in case.said():
         said.setdefault(unit, []).append(case.covers(unit, one.at))
-    for unit, times in said.items():
-        if case.tapped(unit) and len(times) > len(set(times)) + case.tapped(unit):
-            yield Violation("doubled", f"question {unit} was answered {len(times)} times")
+    for unit, showings in said.items():
+        if case.tapped(unit) and len(showings) > len(set(showings)) + case.tapped(unit):
+            yield Violation("doubled", f"question {unit} was answered {len(showings)} times")
     answers: dict[int, list[tuple[int, ...]]] = {}
     for answer, one in case.said():
         if not case.tapped(answer):
