@@ -41,10 +41,12 @@ class Case:
     books: Books
     now: int
 
-    def covers(self, unit: int, at: float = float("inf")) -> tuple[int, ...]:
-        """The questions that this unit's answer, shown `at`, answers: those of the last turn that predicted it."""
-        last = [told.units for told in self.brain.told if told.unit == unit and told.at <= at]
-        return last[-1] if last else (unit,)
+    def covers(self, unit: int, one: Shown | None = None) -> tuple[int, ...]:
+        """The questions that this unit's answer answers: those of the turn in which it was shown, else of the last."""
+        told = [asked for asked in self.brain.told if asked.unit == unit]
+        row = self.books.outbox.get(one.key) if one else None
+        mine = [asked for asked in told if row and asked.turn == row["turn"]] or told
+        return mine[-1].units if mine else (unit,)
 
     def tapped(self, unit: int) -> int:
         """How often a customer asked for this entry by a button."""
@@ -138,14 +140,14 @@ def _doubled(case: Case) -> Iterator[Violation]:
             yield Violation("doubled", f"{text!r} was shown {times} times by one row")
     said: dict[int, list[tuple[int, ...]]] = {}
     for unit, one in case.said():
-        said.setdefault(unit, []).append(case.covers(unit, one.at))
+        said.setdefault(unit, []).append(case.covers(unit, one))
     for unit, showings in said.items():
         if case.tapped(unit) and len(showings) > len(set(showings)) + case.tapped(unit):
             yield Violation("doubled", f"question {unit} was answered {len(showings)} times")
     answers: dict[int, list[tuple[int, ...]]] = {}
     for answer, one in case.said():
         if not case.tapped(answer):
-            covers = case.covers(answer, one.at)
+            covers = case.covers(answer, one)
             for unit in covers:
                 answers.setdefault(unit, []).append(covers)
     for unit, given in answers.items():
@@ -158,7 +160,7 @@ def _disordered(case: Case) -> Iterator[Violation]:
     for unit, one in case.said():
         if case.tapped(unit):
             continue
-        asks = [case.record.asks[part] for part in case.covers(unit, one.at) if part in case.record.asks]
+        asks = [case.record.asks[part] for part in case.covers(unit, one) if part in case.record.asks]
         events = [event for ask in asks if (event := case.books.events.get(ask.event)) and event["turn"]]
         if not events:
             continue
