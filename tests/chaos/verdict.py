@@ -113,6 +113,8 @@ def _missing(case: Case, ask: Ask) -> str:
     states = {row["state"] for row in rows}
     if ask.wordless and (states == {"sent"} or (not rows and _album_answered(case, ask))):
         return ""  # the brain did without the photo, and its answer was shown (a row sent and not shown is lost)
+    if not rows and ask.group and _album_settled(case, ask, id):
+        return ""
     if not rows:
         return f"decided ({decision['kind']}), and nothing was said"
     if "superseded" in states:
@@ -131,6 +133,15 @@ def _album_answered(case: Case, ask: Ask) -> bool:
         for said, _ in case.said(edits=True)
         for unit in case.covers(said)
     )
+
+
+def _album_settled(case: Case, ask: Ask, conversation: str) -> bool:
+    """Whether what was said about the items that came in time stands: answered, or of an outcome that is told."""
+    mine = {one.event for one in case.record.asks.values() if one.group == ask.group}
+    turns = {event["turn"] for key, event in case.books.events.items() if key in mine}
+    rows = [row for turn in turns if turn for row in case.books.rows(conversation, turn)]
+    unknown = any(row["state"] == "unknown" for row in rows)
+    return any(row["state"] == "sent" for row in rows) or (unknown and conversation in case.books.notices)
 
 
 def _doubled(case: Case) -> Iterator[Violation]:
