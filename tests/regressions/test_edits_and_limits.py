@@ -8,7 +8,7 @@ from adapters.slack.splitting import SECTION_LIMIT
 from tests.fakes.slack.checks import texts_of
 from tests.fakes.telegram.markup import units
 from tests.regressions.doors import everywhere, on_slack, on_telegram
-from tests.regressions.ground import OnTelegram
+from tests.regressions.ground import OnSlack, OnTelegram
 from tests.regressions.house import AND_BROKEN, AND_HOURS, AND_ORDER, BROKEN, HOURS, LONG, ORDER, House, heard
 
 TERMS = "tell me all your terms, please"
@@ -53,6 +53,7 @@ async def test_17_an_edit_after_the_answer_is_answered_anew_and_once(house: Hous
 @on_slack
 async def test_17_what_is_deleted_before_the_answer_is_not_answered(house: House) -> None:
     ada, bob = house.ground.person(), house.ground.person("Bob")
+    assert isinstance(ada, OnSlack) and isinstance(bob, OnSlack)
     gate = house.brain.hold(ORDER)
     # Given a fragment, and a question that is thought about
     fragment, question = await ada.says("my parcel"), await bob.says(ORDER)

@@ -23,7 +23,7 @@ from core.media import sniff
 from core.texts import unreadable
 from core.values import Problem
 from tests.adapters.slack.stage import picture, words
-from tests.regressions.doors import everywhere, on_slack, on_telegram, once_each
+from tests.regressions.doors import on_slack, on_telegram, once_each
 from tests.regressions.ground import OnSlack, OnTelegram, Person
 from tests.regressions.house import AND_ORDER, ORDER, House, heard
 from tests.workers.media.recordings import PITCH, recorded
@@ -100,7 +100,7 @@ async def test_12_a_bomb_beside_a_question_is_named_and_the_question_answered(ho
 def sounds_like_the_recording(raw: bytes) -> bool:
     sound = audio.decode(raw)
     loudest = np.abs(np.fft.rfft(sound.wave)).argmax() * audio.RATE / len(sound.wave)
-    return abs(loudest - PITCH) < 2 and abs(sound.seconds_total - 1.0) < 0.2
+    return bool(abs(loudest - PITCH) < 2 and abs(sound.seconds_total - 1.0) < 0.2)
 
 
 @on_telegram
@@ -112,7 +112,7 @@ async def test_12_the_sound_of_a_video_note_is_listened_to(house: House) -> None
     assert sounds_like_the_recording(house.store.blobs.get(voice))
 
 
-@everywhere
+@once_each
 async def test_15_voice_notes_are_decoded_whatever_they_are_called(house: House) -> None:
     # Given Telegram's Ogg/Opus, and Slack's clip: AAC in an MP4 that calls itself a video
     ada = house.ground.person()

@@ -9,6 +9,7 @@ import pytest
 from core.errors import BrainLate
 from tests.adapters.slack.stage import picture
 from tests.fakes.house import sure
+from tests.fakes.telegram import Customer
 from tests.regressions.doors import everywhere, on_slack, on_telegram, once_each
 from tests.regressions.ground import OnTelegram
 from tests.regressions.house import (
@@ -26,7 +27,7 @@ from tests.workers.media.recordings import recorded
 NOTE = recorded("ogg", "libopus", seconds=1.0)
 
 
-@everywhere
+@once_each
 async def test_06_a_quick_second_message_does_not_overtake_a_slow_first(house: House) -> None:
     ada = house.ground.person()
     # Given a question that is thought about for so long that what follows is a turn of its own
@@ -45,7 +46,7 @@ async def test_06_a_quick_second_message_does_not_overtake_a_slow_first(house: H
     assert [question.text for question in house.brain.asked] == [ORDER, HOURS]
 
 
-@everywhere
+@once_each
 async def test_06_what_follows_at_once_belongs_to_the_question_that_is_being_thought_about(house: House) -> None:
     ada = house.ground.person()
     gate = house.brain.hold(ORDER)
@@ -98,25 +99,25 @@ async def test_13_an_album_whose_last_picture_is_late_gets_one_reply(house: Hous
         return sure(question, "return-damaged" if changed else "track-order")
 
     house.brain.think = think
-    ada, bob = house.ground.person(), house.ground.person("Bob")
+    ada, bob = house.ground.fake.customer("Ada"), house.ground.fake.customer("Bob")
 
-    async def sends(person: OnTelegram, album: str, number: int, name: str) -> None:
+    async def sends(person: Customer, album: str, number: int, name: str) -> None:
         caption = f"is that the order of {name}?" if number == 4 else ""
-        await person.customer.sends_photo(picture(size=(32, 24 + number)), caption=caption, album=album)
+        await person.sends_photo(picture(size=(32, 24 + number)), caption=caption, album=album)
 
     # When nine items come at once, the caption on the fourth, and the tenth three seconds later
     for number in range(1, 10):
         await sends(ada, "11", number, "Ada")
         await sends(bob, "22", number, "Bob")
     await asyncio.sleep(3.0)
-    first = [heard(ada), heard(bob)]
+    first = [heard(OnTelegram(ada)), heard(OnTelegram(bob))]
     await sends(ada, "11", 10, "Ada")
     await sends(bob, "22", 10, "Bob")
     await house.until(lambda: len([one for one in house.brain.asked if len(one.photos) == 10]) == 2)
     await house.settle()
     # Then each has one reply, and Ada's is the right one now
     assert first == [[AND_ORDER], [AND_ORDER]]
-    assert [heard(ada), heard(bob)] == [[AND_BROKEN], [AND_ORDER]]
+    assert [heard(OnTelegram(ada)), heard(OnTelegram(bob))] == [[AND_BROKEN], [AND_ORDER]]
     assert [len(one.photos) for one in house.brain.asked if "Ada" in one.text] == [9, 10]
 
 

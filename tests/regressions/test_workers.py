@@ -46,7 +46,7 @@ class Worker:
         return wire.load(Question, body[0][0])
 
     async def says(self, question: Question, prediction: Prediction) -> None:
-        await self._redis.lpush(question.inbox, wire.dumps(prediction))  # type: ignore[misc]
+        await self._redis.lpush(question.inbox, wire.dumps(prediction))
 
 
 @asynccontextmanager
