@@ -114,7 +114,8 @@ class Finishing:
         if await self._same_as_before(tx, conversation, turn.events, decision):
             return
         words = saying(decision, outcome.prediction, problems, voice, now).before(lost)
-        if amends is None and await self._told_just_now(tx, conversation, decision, now):
+        known = isinstance(decision, Answer) and not decision.builtin and amends is None
+        if known and await _told_just_now(tx, conversation, words, now):
             # Whoever hears the same words again has read them, and needs something else.
             words = Saying(voice.say("repeated"), (voice.person(), *words.offers)).before(lost)
         edits = amends.reply if amends else ""
@@ -125,20 +126,6 @@ class Finishing:
         await self._mouth.say(tx, moved, words, now=now, turn=turn.id, facts=_facts(decision, outcome), edits=edits)
         if isinstance(decision, Answer) and decision.then_escalate:
             await self.hand_over(tx, moved, Reason.ENTRY, published, turn.id)
-
-    @staticmethod
-    async def _told_just_now(tx: Tx, conversation: Conversation, decision: Decision, now: int) -> bool:
-        """Whether this answer is the last thing that the customer has read from us."""
-        if not isinstance(decision, Answer) or decision.builtin:
-            return False
-        latest = await tx.transcript.latest(conversation.id, limit=20)
-        said = [message for message in latest if message.author.role is not Role.CUSTOMER]
-        return bool(
-            said
-            and said[-1].facts.get("entry") == decision.entry
-            and not said[-1].facts.get("delivery")
-            and now - said[-1].at < _JUST_NOW_MS
-        )
 
     async def _hold(
         self,
@@ -188,6 +175,19 @@ def _judge(conversation: Conversation, outcome: Outcome, published: Published) -
     if outcome.prediction is None:
         return Escalate(Reason.BRAIN)
     return decide(conversation, outcome.prediction, published.knowledge)
+
+
+async def _told_just_now(tx: Tx, conversation: Conversation, words: Saying, now: int) -> bool:
+    """Whether these are the last words that the customer has read from us."""
+    latest = await tx.transcript.latest(conversation.id, limit=6)
+    said = [message for message in latest if message.author.role is not Role.CUSTOMER]
+    return bool(
+        said
+        and said[-1].author.role is Role.BOT
+        and said[-1].text.endswith(words.text)
+        and not said[-1].facts.get("delivery")
+        and now - said[-1].at < _JUST_NOW_MS
+    )
 
 
 def _all_problems(outcome: Outcome) -> tuple[Problem, ...]:
