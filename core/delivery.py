@@ -14,6 +14,7 @@ from core.bell import Bell
 from core.conversation import Conversation, Owner
 from core.errors import Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
 from core.lanes import Lanes
+from core.leases import Alone, Holding, Lost
 from core.live import Live, Published
 from core.ports import Adapter, Clock
 from core.saying import Saying, voice_for
@@ -36,15 +37,25 @@ _ASKED_AGAIN = "asked_again"
 class Courier:
     """One lane a conversation; wake it after every commit that added to the outbox."""
 
-    def __init__(self, store: Store, doors: Mapping[str, Adapter], live: Live, bell: Bell, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        doors: Mapping[str, Adapter],
+        live: Live,
+        bell: Bell,
+        clock: Clock,
+        holding: Holding | None = None,
+    ) -> None:
         self._store = store
         self._doors = doors
         self._live = live
         self._mouth = Mouth(doors)
         self._bell = bell
         self._clock = clock
-        self._lanes = Lanes(self._drain)
+        self._holding = holding or Alone()
+        self._lanes = Lanes(self._work)
         self._later: set[asyncio.Task[None]] = set()
+        self._records: set[asyncio.Task[None]] = set()
 
     def wake(self, conversation: str) -> None:
         """There may be something to send."""
@@ -72,6 +83,9 @@ class Courier:
         for task in self._later:
             task.cancel()
         await self._lanes.finish(seconds)
+        for task in self._records:
+            task.cancel()
+        await asyncio.gather(*self._records, return_exceptions=True)
 
     async def close(self) -> None:
         """Stop at once."""
@@ -81,13 +95,27 @@ class Courier:
         """Wait until no lane works."""
         await self._lanes.idle()
 
+    async def _work(self, conversation: str) -> None:
+        try:
+            async with self._holding.held(conversation) as ours:
+                if ours:
+                    await self._drain(conversation)
+        except Lost as lost:
+            log.warning("delivery.overtaken", conversation=conversation, problem=str(lost))
+
     async def _drain(self, conversation: str) -> None:
         async def take(tx: Tx) -> tuple[Adapter, Outgoing] | int | None:
+            token = await self._holding.confirm(tx, conversation)
             known = await tx.conversations.get(conversation)
             door = self._doors.get(known.address.platform) if known else None
             if door is None:
                 return None  # a door that is shut today may be open after the next start: its rows wait
-            row = await tx.outbox.take(conversation, self._clock.now())
+            row = await tx.outbox.take(conversation, self._clock.now(), token)
+            if row is None and token:
+                # What another gateway was sending under the lease before ours may have left.
+                for left in await tx.outbox.stuck(conversation):
+                    if left.holder != token:
+                        await self._put_back(tx, left, _LOOK_AFTER)
             return await tx.outbox.due(conversation) if row is None else (door, row)
 
         while isinstance(taken := await self._store.write(take), tuple):
@@ -98,6 +126,11 @@ class Courier:
 
     async def _send(self, door: Adapter, row: Outgoing) -> None:
         """Send one row and record the outcome, whatever happens: a row left as being sent would block all behind it."""
+        try:
+            self._holding.sure(row.conversation)
+        except Lost:
+            await self._noted(lambda tx: tx.outbox.later(row.id, 0, holder=row.holder))  # it never left
+            raise
         try:
             sent = await door.send(replace(row.call, key=row.id))
         except Throttled as problem:
@@ -121,19 +154,21 @@ class Courier:
             log.exception("delivery.broke", conversation=row.conversation)
             await self._record(row, OutcomeUnknown(f"{type(problem).__name__} while sending"))
         else:
-            await self._surely(lambda tx: tx.outbox.sent(row.id, sent.message))
+            await self._noted(lambda tx: tx.outbox.sent(row.id, sent.message))
 
     async def _postpone(self, row: Outgoing, problem: PolydeskError, pause: float) -> None:
         pause = min(pause, _LONGEST_WAIT)
         log.warning("delivery.later", conversation=row.conversation, seconds=pause, problem=type(problem).__name__)
         not_before = self._clock.now() + int(pause * 1000)
-        await self._surely(lambda tx: tx.outbox.later(row.id, not_before))
+        await self._surely(lambda tx: tx.outbox.later(row.id, not_before, holder=row.holder))
 
     async def _doubt(self, row: Outgoing, pause: float) -> None:
         """It may have left: the door looks for it before it makes the call again."""
+        await self._surely(lambda tx: self._put_back(tx, row, pause))
+
+    async def _put_back(self, tx: Tx, row: Outgoing, pause: float) -> None:
         call = replace(row.call, key=row.id, since=row.call.since or row.changed_at)
-        not_before = self._clock.now() + int(pause * 1000)
-        await self._surely(lambda tx: tx.outbox.later(row.id, not_before, call))
+        await tx.outbox.later(row.id, self._clock.now() + int(pause * 1000), call, row.holder)
 
     def _wake_later(self, conversation: str, pause: float) -> None:
         async def wake() -> None:
@@ -144,6 +179,13 @@ class Courier:
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
+    async def _noted(self, work: Callable[[Tx], Awaitable[None]]) -> None:
+        """Write a fact down even if we are overtaken meanwhile: it is one whoever has the lease by then."""
+        recording = asyncio.create_task(self._surely(work))
+        self._records.add(recording)
+        recording.add_done_callback(self._records.discard)
+        await asyncio.shield(recording)
+
     async def _surely(self, work: Callable[[Tx], Awaitable[None]]) -> None:
         await self._patiently(lambda: self._store.write(work))
 
@@ -152,6 +194,8 @@ class Courier:
         while True:
             try:
                 return await work()
+            except Lost:
+                raise
             except Retry as problem:
                 log.warning("delivery.not_recorded", problem=str(problem))
                 await self._clock.sleep(max(problem.after, 0.2))
@@ -164,7 +208,10 @@ class Courier:
         published = await self._patiently(lambda: self._published(row))
 
         async def record(tx: Tx) -> None:
-            await tx.outbox.failed(row.id, Delivery.UNKNOWN if unknown else Delivery.REFUSED)
+            await self._holding.confirm(tx, row.conversation)
+            state = Delivery.UNKNOWN if unknown else Delivery.REFUSED
+            if not await tx.outbox.failed(row.id, state, row.holder):
+                return  # another gateway had it meanwhile, and found out for itself
             if row.message:
                 await tx.transcript.add_facts(row.message, {"delivery": "unknown" if unknown else "refused"})
             conversation = await tx.conversations.get(row.conversation)

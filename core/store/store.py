@@ -21,6 +21,7 @@ from core.store.desk import Desk
 from core.store.engines import connect, sqlite_file
 from core.store.knowledge import Knowledge
 from core.store.labels import Labels
+from core.store.leases import Leases
 from core.store.ledger import Ledger
 from core.store.locks import FileLock
 from core.store.outbox import Outbox
@@ -95,6 +96,11 @@ class Tx:
     def knowledge(self) -> Knowledge:
         """The draft and its releases."""
         return Knowledge(self.sql)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Which gateway may do what."""
+        return Leases(self.sql)
 
     @cached_property
     def users(self) -> Users:
