@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test check format clean
+.PHONY: up test check format chaos clean
 
 up: $(VENV)/.installed
 	$(BIN)/polydesk up
@@ -19,6 +19,13 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Seeded accidents, judged by what customers saw: make chaos SCHEDULES=10000 SEED=1; see docs/reliability.md.
+SCHEDULES ?= 1000
+REAL ?= 0
+SEED ?= 1
+chaos: $(VENV)/.installed-test
+	$(BIN)/python -m tests.chaos --schedules $(SCHEDULES) --real $(REAL) --seed $(SEED)
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff format .

@@ -23,12 +23,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from core import wire
-from core.errors import PolydeskError, Retry
+from core.errors import OutcomeUnknown, PolydeskError, Retry
 from core.ports import Adapter
 from core.values import Address, Attachment, AttachmentKind, Call, Choice, EventKind, InboundEvent, Reply, Sent
 
@@ -273,6 +273,24 @@ class AdapterContract:
                 await _send(stage.adapter, where, Reply("last"))
                 seen = await _shown(stage, 2)
         assert [(one.text.strip(), one.buttons) for one in seen] == [("new", ()), ("last", ())]
+
+    async def test_a_call_that_may_have_been_made_is_not_made_twice(self) -> None:
+        """After a crash: the platform is looked at, or the outcome is said to be unknown."""
+        async with self.stage() as stage:
+            ear = Ear()
+            async with stage.adapter.running(ear.hear):
+                await stage.says("hello")
+                where = (await ear.hears(1))[0].address
+                began = int(time.time() * 1000)
+                (call,) = (replace(one, key="row") for one in stage.adapter.render(where, Reply("once")))
+                receipt = await stage.adapter.send(call)
+                await _shown(stage, 1)
+                try:
+                    assert await stage.adapter.send(replace(call, since=began)) == receipt
+                except OutcomeUnknown as unknown:
+                    assert not unknown.readable, "what can be read must be looked at"
+                seen = await stage.seen()
+        assert len(seen) == 1
 
     async def test_busy_is_mere_decoration(self) -> None:
         """It may show something or nothing, and never fails."""

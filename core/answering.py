@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from core import wire
+from core.amending import amended
 from core.asking import Decision, Question, Reason
 from core.bell import Bell
 from core.conversation import Conversation, Owner
@@ -156,27 +157,30 @@ class Answering:
             self._began.pop(id, None)
             return
         published = await self._published(id)
-        turn = Turn(new_id(), id, events)
         asked = self._room.clock.now()
+        late = all(event.group for event in events)  # an item of an album, whose other items may be answered already
+        earlier = await self._room.store.read(lambda tx: amended(tx, id, events, asked)) if late else None
+        turn = Turn(new_id(), id, (*earlier.events, *events) if earlier else events)
 
         async def finish(tx: Tx) -> Decision:
             await self._room.holding.confirm(tx, id)
             pending = await tx.ledger.pending(id)
             if _words(pending[: len(events)]) != _words(events):
                 raise Superseded  # edited or deleted at the last moment
-            decision = await self._finishing.finish(tx, await _read(tx, id), turn, outcome, published)
+            decision = await self._finishing.finish(tx, await _read(tx, id), turn, outcome, published, earlier)
             await tx.ledger.settle(id, [event.id for event in events], turn.id)
             return decision
 
         try:
-            outcome = await self._think(turn, began, published)
+            outcome = await self._think(turn, len(events), began, published)
             decision = await self._room.store.write(finish)
         except Superseded:
             return  # nothing was settled: the whole turn is heard out again, with what arrived meanwhile
         self._began.pop(id, None)
         self._room.measure(kind(decision), (self._room.clock.now() - asked) / 1000)
 
-    async def _think(self, turn: Turn, began: int, published: Published) -> Outcome:
+    async def _think(self, turn: Turn, fresh: int, began: int, published: Published) -> Outcome:
+        """Ask about a turn of which the last `fresh` events are pending, the others answered already."""
         id, last = turn.conversation, turn.events[-1]
         problems = tuple(part.problem for part in turn.attachments if part.problem is not None)
         text, photos, voices = turn.text.strip(), turn.blobs(AttachmentKind.PHOTO), turn.blobs(AttachmentKind.VOICE)
@@ -196,7 +200,7 @@ class Answering:
             if not await self._lanes.woken(id, seconds):
                 return False
             self._lanes.heard(id)
-            return _words(talk(await self._listening.pending(id))) != _words(turn.events)
+            return _words(talk(await self._listening.pending(id))) != _words(turn.events[-fresh:])
 
         prediction = await attend(
             asyncio.create_task(think(self._room.brain, self._room.clock, question)),

@@ -8,6 +8,7 @@ from typing import Any
 
 from core import conversation as moves
 from core import wire
+from core.amending import Amended
 from core.asking import Answer, Decision, Escalate, Hold, Prediction, Question, Reason
 from core.conversation import Conversation, Owner
 from core.live import Published
@@ -46,8 +47,12 @@ class Finishing:
         turn: Turn,
         outcome: Outcome,
         published: Published,
+        amends: Amended | None = None,
     ) -> Decision:
-        """Decide, now that the transaction sees who has the word, and do it."""
+        """Decide, now that the transaction sees who has the word, and do it.
+
+        A turn that `amends` an answered one says nothing when nothing changes, and else replaces the reply.
+        """
         prediction = outcome.prediction
         if prediction is not None:
             await _note_what_was_heard(tx, turn.events, prediction)
@@ -55,19 +60,20 @@ class Finishing:
             if prediction.spoken and prediction.language in speaks and prediction.language != conversation.language:
                 conversation = replace(conversation, language=prediction.language)
         decision = _judge(conversation, outcome, published)
+        decided = {"kind": kind(decision), **wire.dump(decision)}
         await tx.turns.record(
             turn.id,
             conversation.id,
             events=[event.id for event in turn.events],
             question=wire.dump(outcome.question) if outcome.question else None,
             prediction=wire.dump(prediction) if prediction else None,
-            decision={"kind": kind(decision), **wire.dump(decision)},
+            decision=decided,
             release=published.blob,
         )
         if isinstance(decision, Hold):
             await self._hold(tx, conversation, turn, decision, outcome, published)
-        else:
-            await self._say(tx, conversation, turn, decision, outcome, published)
+        elif amends is None or decided != amends.decision:
+            await self._say(tx, conversation, turn, decision, outcome, published, amends)
         return decision
 
     async def hand_over(
@@ -92,6 +98,7 @@ class Finishing:
         decision: Decision,
         outcome: Outcome,
         published: Published,
+        amends: Amended | None = None,
     ) -> None:
         now = self._clock.now()
         voice = voice_for(conversation, published.knowledge, turn.id)
@@ -103,10 +110,12 @@ class Finishing:
         if await self._same_as_before(tx, conversation, turn.events, decision):
             return
         words = saying(decision, outcome.prediction, problems, voice, now).before(lost)
-        words = introduced(words, conversation, voice)
+        edits = amends.reply if amends else ""
+        again = bool(amends and amends.first and edits)  # the words that said who is speaking are replaced
+        words = introduced(words, replace(conversation, welcomed=conversation.welcomed and not again), voice)
         misses = 0 if isinstance(decision, Answer) else conversation.misses + _counts(decision)
         moved = await tx.conversations.put(replace(conversation, misses=misses, welcomed=True))
-        await self._mouth.say(tx, moved, words, now=now, turn=turn.id, facts=_facts(decision, outcome))
+        await self._mouth.say(tx, moved, words, now=now, turn=turn.id, facts=_facts(decision, outcome), edits=edits)
         if isinstance(decision, Answer) and decision.then_escalate:
             await self.hand_over(tx, moved, Reason.ENTRY, published, turn.id)
 

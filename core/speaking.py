@@ -34,11 +34,13 @@ class Mouth:
         turn: str = "",
         fenced: bool = True,
         facts: Mapping[str, Any] | None = None,
+        edits: str = "",
     ) -> Message:
         """Write it down and queue its calls.
 
         `fenced` words are dropped if a human claims before they leave; what announces the human is not fenced. While
-        the customer blocks the bot, or the platform's door is shut, the words stay in the transcript alone.
+        the customer blocks the bot, or the platform's door is shut, the words stay in the transcript alone. `edits` is
+        the platform's id of the message that these words replace.
         """
         meanings = [{**offer.meaning, "label": offer.label} for offer in said.offers]
         keys = [await tx.buttons.make(conversation.id, meaning, now + BUTTON_LIFE) for meaning in meanings]
@@ -53,7 +55,7 @@ class Mouth:
         door = self.doors.get(conversation.address.platform)
         if door is not None and not conversation.blocked:
             choices = tuple(Choice(key, offer.label) for key, offer in zip(keys, said.offers, strict=True))
-            reply = Reply(said.text, choices, said.pictures, author)
+            reply = Reply(said.text, choices, said.pictures, author, edits)
             calls = door.render(conversation.address, reply)
             await tx.outbox.add(conversation.id, calls, author.role, turn=turn, message=message.id, fenced=fenced)
         return message

@@ -8,11 +8,12 @@ from typing import Any
 
 import structlog
 
+from adapters.pacing import Limit, Pace
 from adapters.slack.client import Client
 from adapters.slack.downloads import Downloads
 from adapters.slack.fields import child, items, string
 from adapters.slack.render import POST, UPDATE, UPLOAD
-from core.errors import BadInput, Broken, OutcomeUnknown, PolydeskError, Refused
+from core.errors import BadInput, Broken, OutcomeUnknown, PolydeskError, Refused, Throttled
 from core.values import Address, Call, Sent
 
 log = structlog.get_logger()
@@ -22,6 +23,7 @@ Blob = Callable[[str], bytes]
 STATUS = "is typing…"  # stands behind the bot's name
 
 _EVENT = "polydesk_reply"  # the metadata by which a message can be found again: its payload's `key` is the call's
+_A_CHANNEL = (4, 4.0)  # a message a second, with bursts: https://docs.slack.dev/apis/web-api/rate-limits
 _SKEW_MS = 300_000  # by how much Slack's clock and ours may differ
 
 _MAGIC = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
@@ -59,9 +61,20 @@ class Sender:
         self._shares = shares
         self._patience = patience
         self._shows_status = True
+        self._pace = Pace()
 
     async def send(self, call: Call) -> Sent:
         """Make a call; raises as `core.ports.Adapter.send` says."""
+        place = f"{call.method} {call.arguments.get('channel') or call.arguments.get('channel_id')}"
+        if call.method != UPDATE:
+            self._pace.enter([Limit(place, *_A_CHANNEL)])
+        try:
+            return await self._send(call)
+        except Throttled as problem:
+            self._pace.told(place, problem.after)
+            raise
+
+    async def _send(self, call: Call) -> Sent:
         if call.method == UPLOAD:
             return await self._pictures(call.arguments)
         if call.method not in {POST, UPDATE}:

@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 from telegram import InputFile, InputMediaDocument, InputMediaPhoto
 
+from adapters.pacing import Limit, Pace
 from adapters.telegram.client import Client
 from adapters.telegram.trouble import Moved
-from core.errors import OutcomeUnknown, PolydeskError, Refused
+from core.errors import OutcomeUnknown, PolydeskError, Refused, Throttled
 from core.values import Address, Call, Sent
 
 log = structlog.get_logger()
@@ -22,6 +23,15 @@ _MAGIC = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"GIF8", "gif"), (b"RIFF",
 _NO_PHOTO = ("PHOTO_", "IMAGE_PROCESS_FAILED", "too big for a photo")
 
 
+def limits(chat: str) -> tuple[Limit, ...]:
+    """How fast a bot may write: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this.
+
+    One message a second for a chat allows short bursts, such as an answer that comes as a picture and two messages.
+    """
+    most = (Limit("", 30, 1.0), Limit(f"chat {chat}", 4, 4.0))
+    return (*most, Limit(f"group {chat}", 20, 60.0)) if chat.startswith("-") else most
+
+
 class Sender:
     """Makes calls for one client; `moves` maps the ids of groups that became supergroups to their new ones."""
 
@@ -29,19 +39,35 @@ class Sender:
         self._client = client
         self._blob = blob
         self._moves = moves
+        self._pace = Pace()
 
     async def send(self, call: Call) -> Sent:
         """Make a call; raises as `core.ports.Adapter.send` says."""
         try:
-            return await self._send(call)
+            return await self._paced(call)
         except Moved as news:
             old = str(call.arguments.get("chat_id"))
             self._moves[old] = news.chat
             log.warning("telegram.moved", old=old, new=news.chat)
             return await self._send(call)
 
+    async def _paced(self, call: Call) -> Sent:
+        chat = str(call.arguments.get("chat_id"))
+        if call.method.startswith("send"):
+            self._pace.enter(limits(chat))
+        try:
+            return await self._send(call)
+        except Throttled as problem:
+            self._pace.told(f"chat {chat}", problem.after)
+            raise
+
     async def busy(self, address: Address) -> None:
-        """Show "typing ..." for some five seconds; mere decoration, so no trouble with it is worth mentioning."""
+        """Show "typing ..." for some five seconds; mere decoration, so no trouble with it is worth mentioning.
+
+        Where calls are short, words come first.
+        """
+        if self._pace.wait(limits(address.chat)):
+            return
         arguments: dict[str, Any] = {"chat_id": self._moves.get(address.chat, address.chat), "action": "typing"}
         if address.thread:
             arguments["message_thread_id"] = address.thread

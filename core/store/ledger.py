@@ -149,6 +149,11 @@ class Ledger:
         )
         return await self._sql.run(change.values(state="settled", turn=turn))
 
+    async def of_turn(self, turn: str) -> tuple[InboundEvent, ...]:
+        """The events that this turn took care of, in the order in which they came."""
+        query = select(table.c.payload).where(table.c.turn == turn).order_by(table.c.seq)
+        return tuple(load(InboundEvent, plain) for plain in await self._sql.column(query))
+
     async def amend(self, event: InboundEvent) -> bool:
         """Replace what is known about an event, such as the blobs of its files; False when it is gone."""
         change = update(table).where(table.c.key == event.id).values(payload=dump(event))

@@ -11,6 +11,8 @@ from typing import Any
 
 TOLD = ("[handoff", "[waiting]", "[claimed]", "[nobody]", "[resolved]")  # says that a human has the word, or had
 
+_CLAIMED = "SELECT * FROM handoffs WHERE claimed_at != 0"
+
 
 @dataclass(frozen=True, slots=True)
 class Books:
@@ -21,6 +23,13 @@ class Books:
     outbox: dict[str, dict[str, Any]]
     conversations: dict[str, dict[str, Any]]
     notices: set[str] = field(default_factory=set)  # conversations in which we said how to ask again
+    visits: tuple[tuple[str, int, int], ...] = ()  # conversation, and from when to when an agent had it (0: still)
+
+    def with_agent(self, conversation: str, at: int) -> bool:
+        """Whether an agent had the word at that moment (UTC ms), and so sees what may not have arrived."""
+        return any(
+            id == conversation and since <= at and (at <= until or not until) for id, since, until in self.visits
+        )
 
     def rows(self, conversation: str, turn: str = "") -> list[dict[str, Any]]:
         """The outbox of a conversation, or of one turn."""
@@ -56,9 +65,10 @@ def opened(file: Path) -> Books:
         outbox = {row["id"]: row for row in read("SELECT * FROM outbox ORDER BY conversation, seq")}
         conversations = {row["id"]: row for row in read("SELECT * FROM conversations")}
         notices = {row["conversation"] for row in read("SELECT * FROM messages WHERE facts LIKE '%asked_again%'")}
+        visits = [(row["conversation"], row["claimed_at"], row["closed_at"]) for row in read(_CLAIMED)]
     for turn in turns.values():
         turn["decision"] = json.loads(turn["decision"] or "null") or {}
     for row in outbox.values():
         row["call"] = json.loads(row["call"])
         row["text"] = str(row["call"]["arguments"].get("text", ""))
-    return Books(events, turns, outbox, conversations, notices)
+    return Books(events, turns, outbox, conversations, notices, tuple(visits))

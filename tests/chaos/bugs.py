@@ -16,7 +16,6 @@ from core.store.tables import events, outbox
 from core.values import Call, EventKind, InboundEvent, Sent
 from tests.chaos.house import Parts, WatchedLedger, WatchedOutbox, WatchedTx, with_parts
 
-
 _KEPT: set[asyncio.Task[None]] = set()
 _KNOWN = select(events.c.id).where(events.c.key == bindparam("known"))
 _AS_READY = update(outbox).where(outbox.c.id == bindparam("row")).values(state="ready")

@@ -7,8 +7,9 @@ import io
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from PIL import Image
@@ -38,9 +39,9 @@ class Ground:
     def blobs(self) -> Path:
         return self.folder / "blobs"
 
-    def database(self, name: str) -> Path:
-        """A fresh copy of the database."""
-        file = self.folder / f"{name}.db"
+    def database(self) -> Path:
+        """A fresh copy of the database; there is one at a time."""
+        file = self.folder / "day.db"
         shutil.copyfile(self.folder / "template.db", file)
         return file
 
@@ -59,7 +60,9 @@ def knowledge() -> KnowledgeBase:
             words += f"{HALVES}And the rest of answer {unit}."
         entries.append(Entry(f"e-{unit}", f"Topic {unit}?", {"en": words}, escalate=unit % 10 == 7))
     entries += [Entry(f"x-{number}", f"Extra {number}?", {"en": f"This is extra {number}."}) for number in (1, 2)]
-    texts = {name: {"en": " ".join([f"[{name}]", *(f"{{{value}}}" for value in sorted(takes(name)))])} for name in names()}
+    texts = {
+        name: {"en": " ".join([f"[{name}]", *(f"{{{value}}}" for value in sorted(takes(name)))])} for name in names()
+    }
     return KnowledgeBase("Chaos shop", entries=tuple(entries), messages=texts)
 
 
@@ -69,12 +72,18 @@ def _photo(unit: int) -> bytes:
     return out.getvalue()
 
 
-@cache
-def ground() -> Ground:
-    """This process's ground; in memory where the system has a place for that."""
+@contextmanager
+def room() -> Iterator[Path]:
+    """A folder for as long as schedules run; in memory where the system has a place for that."""
     shared = Path("/dev/shm")
-    room = shared if shared.is_dir() and os.access(shared, os.W_OK) else None
-    folder = Path(tempfile.mkdtemp(prefix="polydesk-chaos-", dir=room))
+    place = shared if shared.is_dir() and os.access(shared, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="polydesk-chaos-", dir=place) as folder:
+        yield Path(folder)
+
+
+def laid(room: Path) -> Ground:
+    """This process's ground, in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(dir=room))
     photos = {unit: _photo(unit) for unit in range(1, UNITS + 1)}
     shas = asyncio.run(_prepared(folder, photos))
     return Ground(folder, photos, shas)

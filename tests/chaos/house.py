@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import Connection, Engine
 from sqlalchemy import event as hooks
 from sqlalchemy.exc import OperationalError
 
@@ -36,6 +38,11 @@ T = TypeVar("T")
 
 IDLE_MS = 86_400_000
 _TICK = 15.0
+
+
+# Engines compile each statement once; a new pair for every life of a gateway would cost more than all else.
+_ENGINES: dict[str, list[Engine]] = {}
+_NOW: list[ChaosStore] = []
 
 
 class Down(Exception):
@@ -120,13 +127,18 @@ class ChaosStore(Store):
         self.writer._thread.shutdown()
         self._readers = Inline(world.loop)  # type: ignore[assignment]
         self.writer._thread = Inline(world.loop)  # type: ignore[assignment]
-        writing, reading = self._engines[:2]
-        odds = world.plan.storage
-        hooks.listen(writing, "begin", lambda connection: self._fail(odds / 2, "database is locked"), insert=True)
-        hooks.listen(writing, "commit", lambda connection: self._fail(odds, "disk is full"), insert=True)
-        hooks.listen(reading, "begin", lambda connection: self._fail(odds / 4, "disk I/O error"), insert=True)
+        kept = _ENGINES.setdefault(str(self._engines[0].url), self._engines)
+        if kept is self._engines:
+            writing, reading = kept[:2]
+            hooks.listen(writing, "begin", partial(_fails, 0.5, "database is locked"), insert=True)
+            hooks.listen(writing, "commit", partial(_fails, 1.0, "disk is full"), insert=True)
+            hooks.listen(reading, "begin", partial(_fails, 0.25, "disk I/O error"), insert=True)
+        self._engines, self.writer._engine = kept, kept[0]
+        _NOW[:] = [self]
 
-    def _fail(self, odds: float, words: str) -> None:
+    def fail(self, share: float, words: str) -> None:
+        """Let a transaction fail, as often as the plan says; `share` of that for this kind of failure."""
+        odds = self.world.plan.storage * share
         away = self.world.now < self.world.storage_away and not self.world.calm
         if self.world.happens(odds) or (away and self.world.dice.random() < 0.8):
             self.world.injected[words] += 1
@@ -166,6 +178,10 @@ class ChaosStore(Store):
             engine.dispose()
 
 
+def _fails(share: float, words: str, connection: Connection) -> None:
+    _NOW[0].fail(share, words)
+
+
 class Gateway:
     """One life of the gateway process."""
 
@@ -193,10 +209,8 @@ class Gateway:
 
     async def tick(self) -> None:
         while True:
-            try:
+            with contextlib.suppress(PolydeskError):  # the next tick looks again
                 await self.timers.tick()
-            except PolydeskError:
-                pass  # the next tick looks again
             await asyncio.sleep(120.0 if self.store.world.calm else _TICK)
 
 
@@ -267,11 +281,12 @@ class House:
         return task.result()  # type: ignore[no-any-return]
 
     async def hear(self, event: InboundEvent) -> bool:
-        """What platforms call; True when it was acknowledged."""
+        """What platforms call; True when it was acknowledged, which is so too for what concerns nobody."""
         try:
-            return await self.call(lambda gateway: gateway.hearing.hear(event), 10.0)
+            await self.call(lambda gateway: gateway.hearing.hear(event), 10.0)
         except (Down, PolydeskError):
             return False
+        return True
 
     def bury(self) -> None:
         """Close what all lives left open."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
-import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.util import Finalize
+from pathlib import Path
 
-from tests.chaos.ground import ground
+from tests.chaos.ground import Ground, laid, room
 from tests.chaos.schedule import Result, quieten, run
 from tests.chaos.verdict import KINDS
 
 _CHUNK = 8  # seeds that a process gets at once
-_LIFETIME = 500  # chunks that a process lives through
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Tally:
     restarts: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     injected: Counter[str] = field(default_factory=Counter)
+    began: float = field(default_factory=time.monotonic)
 
     def add(self, result: Result) -> None:
         """Count a schedule."""
@@ -38,29 +40,47 @@ class Tally:
         self.kinds.update({violation.kind for violation in result.violations})
         self.injected.update(result.injected)
 
-    def line(self, seed: int, seconds: float) -> str:
+    def line(self, seed: int) -> str:
         """The last line of a run."""
         counts = ", ".join(f"{self.kinds[kind]} {kind}" for kind in KINDS)
         return (
-            f"chaos: {self.schedules} schedules, {counts}; {self.questions} questions, {self.restarts} crashes, "
-            f"seed {seed}, {seconds:.0f} s"
+            f"{self.schedules} schedules, {counts}; {self.questions} questions, {self.restarts} crashes, "
+            f"seed {seed}, {time.monotonic() - self.began:.0f} s"
         )
 
 
-def results(seeds: Sequence[int], jobs: int, bug: str = "") -> Iterator[Result]:
-    """Run a schedule per seed, in processes of their own; the results come in the order of the seeds."""
-    chunks = [seeds[at : at + _CHUNK] for at in range(0, len(seeds), _CHUNK)]
+@contextmanager
+def crew(jobs: int) -> Iterator[Crew]:
+    """Processes that live through schedules, for as long as the context lasts."""
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin, max_tasks_per_child=_LIFETIME) as pool:
-        for done in pool.map(_chunk, chunks, [bug] * len(chunks)):
-            yield from done
+    with room() as folder:
+        pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin, initargs=(folder,))
+        try:
+            yield Crew(pool)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Runs schedules in other processes."""
+
+    pool: ProcessPoolExecutor
+
+    def results(self, seeds: Sequence[int], bug: str = "") -> Iterator[Result]:
+        """Run a schedule per seed; the results come in the order of the seeds. Whoever stops listening stops it."""
+        size = _CHUNK if len(seeds) > 100 else 2  # what was begun is finished even when nobody listens any more
+        chunks = [seeds[at : at + size] for at in range(0, len(seeds), size)]
+        yield from itertools.chain.from_iterable(self.pool.map(_chunk, chunks, itertools.repeat(bug)))
+
+
+_place: list[Ground] = []
+
+
+def _begin(folder: Path) -> None:
+    _place.append(laid(folder))
     quieten()
-    folder = ground().folder
-    Finalize(None, shutil.rmtree, (folder,), {"ignore_errors": True}, exitpriority=1)
 
 
 def _chunk(seeds: Sequence[int], bug: str) -> list[Result]:
-    return [run(seed, bug) for seed in seeds]
+    return [run(seed, _place[0], bug) for seed in seeds]

@@ -15,6 +15,8 @@ from tests.chaos.house import Down, House
 from tests.chaos.platform import ChaosPlatform
 from tests.chaos.world import World, WorldClock
 
+_LINGERS = 90.0  # seconds within which an answer may meet a block that came after its question
+
 
 @dataclass
 class Ask:
@@ -28,6 +30,7 @@ class Ask:
     deleted: bool = False
     replaced: int = 0  # by the unit of an edit
     edits: bool = False
+    group: str = ""  # the album it is a part of
     wordless: bool = False  # a photo alone: the last attempt at a turn goes without it
 
 
@@ -59,8 +62,14 @@ class Record:
     taps: list[tuple[str, str, str, float]] = field(default_factory=list)  # chat, key, label, moment
     claims: list[Claimed] = field(default_factory=list)
     spoken: list[Spoken] = field(default_factory=list)
-    blockers: set[str] = field(default_factory=set)
+    blocks: list[tuple[str, float, float]] = field(default_factory=list)  # chat, from, until
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def blocked(self, chat: str, at: float | None = None) -> bool:
+        """Whether this customer blocked the bot, ever or so that words about that moment could not arrive."""
+        return any(
+            chat == blocker and (at is None or since - _LINGERS < at < until) for blocker, since, until in self.blocks
+        )
 
 
 class Customer:
@@ -98,7 +107,7 @@ class Customer:
             elif roll < 0.95:
                 await asyncio.sleep(dice.random() * 5)
                 self._taps_something()
-            elif roll < 0.98:
+            elif roll < 0.97:
                 self._does(self._event(command="human"))
             elif self.world.plan.blocks:
                 await self._blocks()
@@ -126,7 +135,16 @@ class Customer:
         return unit
 
     def _kept(self, unit: int, event: InboundEvent, *, edits: bool = False) -> Ask:
-        ask = Ask(unit, self.chat, self.world.now, event.id, event.message, edits=edits, wordless=not event.text)
+        ask = Ask(
+            unit,
+            self.chat,
+            self.world.now,
+            event.id,
+            event.message,
+            edits=edits,
+            group=event.group,
+            wordless=not event.text,
+        )
         self.record.asks[unit] = ask
         return ask
 
@@ -181,10 +199,11 @@ class Customer:
             self._does(self._event(label, kind=EventKind.TAPPED, tap=key))
 
     async def _blocks(self) -> None:
-        self.record.blockers.add(self.chat)
+        since = self.world.now
         self.platform.blocked.add(self.chat)
         self._does(self._event(kind=EventKind.BLOCKED))
         await asyncio.sleep(self.world.dice.random() * 20)
+        self.record.blocks.append((self.chat, since, self.world.now))
         self.platform.blocked.discard(self.chat)
         self._does(self._event(kind=EventKind.UNBLOCKED))
 
@@ -220,9 +239,7 @@ class Agents:
         customer = self.customers[chat]
         try:
             found = await self.house.call(
-                lambda gateway: gateway.store.read(
-                    lambda tx: tx.conversations.of(customer.address, customer.author.id)
-                )
+                lambda gateway: gateway.store.read(lambda tx: tx.conversations.of(customer.address, customer.author.id))
             )
             if found is None or found.owner is Owner.AGENT:
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 POINTS = (
     "heard",  # an event is committed, its acknowledgement has not left
@@ -18,6 +18,7 @@ POINTS = (
     "recovering",  # a restarted gateway looks for what is left
     "claiming",  # a claim is committed, the agent has no confirmation
 )
+_WORST = ("heard", "predicted", "queued", "taken", "sending", "landed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def drawn(seed: int) -> Plan:
         Incident(dice.choice(POINTS), dice.choice((1, 1, 2, 3, 5, 8)), dice.choice(strikes))
         for _ in range(dice.choice((0, 1, 1, 2, 3, 5)))
     )
-    return Plan(
+    plan = Plan(
         seed=seed,
         customers=dice.choice((1, 2, 2, 3)),
         questions=dice.choice((2, 3, 4)),
@@ -91,6 +92,26 @@ def drawn(seed: int) -> Plan:
         jumps=tuple(
             dice.choice((-300_000, -20_000, 15_000, 120_000, 900_000)) for _ in range(dice.choice((0, 0, 0, 1, 2)))
         ),
-        blocks=dice.random() < 0.08,
+        blocks=dice.random() < 0.2,
         in_order=dice.random() < 0.4,
+    )
+    return harsh(plan) if dice.random() < 0.1 else plan
+
+
+def harsh(plan: Plan) -> Plan:
+    """The same day, with agents who come at every turn, a gateway that dies often, a slow and unsure platform."""
+    dice = random.Random(f"harsh {plan.seed}")
+    claims = tuple(Incident(dice.choice(_WORST), nth, "claim") for nth in (1, 2, 4))
+    crashes = tuple(Incident(dice.choice(_WORST), nth, "crash") for nth in (1, 3))
+    return replace(
+        plan,
+        incidents=claims + crashes,
+        agents=2,
+        doubled=0.5,
+        unacked=0.2,
+        throttled=0.1,
+        unknown=0.2,
+        unsure=0.3,
+        slow_platform=4.0,
+        blocks=False,
     )

@@ -15,9 +15,10 @@ import structlog
 from tests.chaos.books import opened, quiet
 from tests.chaos.brain import ChaosBrain
 from tests.chaos.bugs import parts_with
-from tests.chaos.ground import Ground, ground
+from tests.chaos.ground import Ground
 from tests.chaos.house import House
 from tests.chaos.people import Agents, Customer, Record
+from tests.chaos.plan import drawn, harsh
 from tests.chaos.platform import ChaosPlatform
 from tests.chaos.verdict import Case, Violation, judged
 from tests.chaos.world import World, WorldClock, made
@@ -56,14 +57,14 @@ def quieten() -> None:
     """Send the logs of this process to the records of schedules."""
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, _keep_log])
     gc.disable()  # between schedules it runs by hand, so that nothing of a dead process stirs in the midst of one
+    gc.freeze()
 
 
-def run(seed: int, bug: str = "") -> Result:
-    """Live through the schedule of a seed, with a planted bug if one is named."""
+def run(seed: int, place: Ground, bug: str = "") -> Result:
+    """Live through the schedule of a seed, or through a harsh day with a planted bug if one is named."""
     began = time.perf_counter()
-    place = ground()
-    file = place.database(f"seed-{seed}")
-    world = made(seed)
+    file = place.database()
+    world = made(harsh(drawn(seed)) if bug else drawn(seed))
     _trace[:] = [world]
     try:
         return _lived(world, place, file, bug, began)

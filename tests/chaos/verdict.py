@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.chaos.books import TOLD, Books
 from tests.chaos.brain import ChaosBrain
@@ -40,20 +41,28 @@ class Case:
     books: Books
     now: int
 
-    def covers(self, unit: int) -> tuple[int, ...]:
-        """The questions that the answer of this unit's entry answers: those of the last turn that predicted it."""
-        last = [told.units for told in self.brain.told if told.unit == unit]
+    def covers(self, unit: int, at: float = float("inf")) -> tuple[int, ...]:
+        """The questions that this unit's answer, shown `at`, answers: those of the last turn that predicted it."""
+        last = [told.units for told in self.brain.told if told.unit == unit and told.at <= at]
         return last[-1] if last else (unit,)
 
     def tapped(self, unit: int) -> int:
         """How often a customer asked for this entry by a button."""
-        return len({key for _, key, label, _ in self.record.taps if _TOPIC.search(label) and f"{unit}?" in label.split()})
+        return len(
+            {key for _, key, label, _ in self.record.taps if _TOPIC.search(label) and f"{unit}?" in label.split()}
+        )
 
-    def said(self) -> Iterator[tuple[int, Shown]]:
+    def said(self, *, edits: bool = False) -> Iterator[tuple[int, Shown]]:
         """Every answer to a unit, and every question back that names it, as customers saw them."""
         for one in self.shown:
-            if one.by == "bot" and not one.edited and (unit := _unit_of(one)):
+            if one.by == "bot" and (edits or not one.edited) and (unit := _unit_of(one)):
                 yield unit, one
+
+    def amends(self, later: Sequence[int], earlier: Sequence[int]) -> bool:
+        """Whether an answer says an earlier one anew, because a late part of its album had come."""
+        before, after = set(earlier), set(later)
+        late = {self.record.asks[unit].group for unit in after - before}
+        return before < after and "" not in late and late <= {self.record.asks[unit].group for unit in before}
 
 
 def _unit_of(one: Shown) -> int:
@@ -71,11 +80,9 @@ def judged(case: Case) -> list[Violation]:
 
 
 def _lost(case: Case) -> Iterator[Violation]:
-    covered = {unit for said, _ in case.said() for unit in case.covers(said)}
-    # An edit of a message of ours answers what it names.
-    covered |= {int(unit) for one in case.shown if one.edited for unit in _ANSWER.findall(one.text)}
+    covered = {unit for said, _ in case.said(edits=True) for unit in case.covers(said)}
     for ask in case.record.asks.values():
-        if ask.deleted or ask.replaced or ask.unit in covered or ask.chat in case.record.blockers:
+        if ask.deleted or ask.replaced or ask.unit in covered or case.record.blocked(ask.chat, ask.at):
             continue
         if problem := _missing(case, ask):
             yield Violation("lost", f"question {ask.unit} of {ask.chat} ({ask.event}): {problem}")
@@ -91,6 +98,9 @@ def _missing(case: Case, ask: Ask) -> str:
     turn = event["turn"]
     if not turn and ask.edits:  # it changed what was pending
         turn = next((one["turn"] for one in books.events.values() if one["message"] == ask.message and one["turn"]), "")
+    ended = books.conversations[id]["resolved_at"]
+    if ask.edits and not event["turn"] and ended and ended <= event["heard_at"]:
+        return "" if books.told(id) else "edited after the end, of which the customer knows nothing"
     kept = books.turns.get(turn)
     if kept is None:
         return "" if books.told(id) else f"{event['state']} without a turn, and the customer was told nothing"
@@ -99,17 +109,26 @@ def _missing(case: Case, ask: Ask) -> str:
         return "" if books.told(id) else f"{decision['kind']}, and the customer was told nothing"
     rows = books.rows(id, turn)
     states = {row["state"] for row in rows}
-    if ask.wordless and states == {"sent"}:
+    if ask.wordless and (states == {"sent"} or (not rows and _album_answered(case, ask))):
         return ""  # the brain did without the photo, and its answer was shown (a row sent and not shown is lost)
     if not rows:
         return f"decided ({decision['kind']}), and nothing was said"
     if "superseded" in states:
         return "" if books.told(id) else "overtaken by a human of whom the customer knows nothing"
     if "unknown" in states:
-        owner, ended = books.conversations[id]["owner"], books.conversations[id]["resolved_at"]
-        fine = id in books.notices or owner == "agent" or ended
+        seen = all(books.with_agent(id, row["changed_at"]) for row in rows if row["state"] == "unknown")
+        fine = seen or id in books.notices or books.conversations[id]["resolved_at"]
         return "" if fine else "of unknown outcome, and the customer was not told how to ask again"
     return f"decided ({decision['kind']}), rows {sorted(states)}, and never seen"
+
+
+def _album_answered(case: Case, ask: Ask) -> bool:
+    """Whether another item of the same album was answered: a late one that changes nothing is not answered again."""
+    return any(
+        ask.group and case.record.asks[unit].group == ask.group
+        for said, _ in case.said(edits=True)
+        for unit in case.covers(said)
+    )
 
 
 def _doubled(case: Case) -> Iterator[Violation]:
@@ -121,18 +140,23 @@ def _doubled(case: Case) -> Iterator[Violation]:
     for unit, times in said.items():
         if times > 1 + case.tapped(unit):
             yield Violation("doubled", f"question {unit} was answered {times} times")
-    answers = Counter(unit for answer in said if not case.tapped(answer) for unit in case.covers(answer))
-    for unit, times in answers.items():
-        if times > 1:
-            yield Violation("doubled", f"question {unit} is part of {times} answers")
+    answers: dict[int, list[tuple[int, ...]]] = {}
+    for answer, one in case.said():
+        if not case.tapped(answer):
+            covers = case.covers(answer, one.at)
+            for unit in covers:
+                answers.setdefault(unit, []).append(covers)
+    for unit, given in answers.items():
+        if any(not case.amends(later, earlier) for earlier, later in pairwise(given)):
+            yield Violation("doubled", f"question {unit} is part of {len(given)} answers: {given}")
 
 
 def _disordered(case: Case) -> Iterator[Violation]:
     last: dict[str, tuple[int, int]] = {}
-    for unit, _ in case.said():
+    for unit, one in case.said():
         if case.tapped(unit):
             continue
-        asks = [case.record.asks[part] for part in case.covers(unit) if part in case.record.asks]
+        asks = [case.record.asks[part] for part in case.covers(unit, one.at) if part in case.record.asks]
         events = [event for ask in asks if (event := case.books.events.get(ask.event)) and event["turn"]]
         if not events:
             continue
@@ -152,7 +176,7 @@ def _disordered(case: Case) -> Iterator[Violation]:
 def _after_claim(case: Case) -> Iterator[Violation]:
     for claim in case.record.claims:
         mine = [one for one in case.shown if one.chat == claim.chat and one.at > claim.since]
-        back = [one.at for one in mine if "[back]" in one.text]
+        back = [one.at for one in mine if "[back]" in one.text or "[resolved]" in one.text]
         until = min([claim.until, *back])
         for one in mine:
             if one.by == "bot" and one.at < until and not any(sign in one.text for sign in TOLD):
@@ -175,7 +199,7 @@ def _waiting(case: Case) -> Iterator[Violation]:
         if row["state"] == "sent" and not seen[row["id"]]:
             yield Violation("lost", f"{row['text']!r} to {chat} is recorded as sent, and nobody saw it")
     for kept in books.conversations.values():
-        if kept["resolved_at"] or kept["owner"] == "bot" or kept["chat"] in case.record.blockers:
+        if kept["resolved_at"] or kept["owner"] == "bot" or case.record.blocked(kept["chat"]):
             continue
         if not books.told(kept["id"]):
             yield Violation("untold", f"{kept['chat']} waits for a human ({kept['owner']}) and was not told")
@@ -190,7 +214,7 @@ def _agents(case: Case) -> Iterator[Violation]:
         places = [place for place, one in enumerate(case.shown) if one.text == spoken.words]
         rows = [row for row in case.books.outbox.values() if row["text"] == spoken.words]
         excused = bool(rows) and rows[0]["state"] in ("unknown", "refused")
-        excused = excused or spoken.chat in case.record.blockers
+        excused = excused or case.record.blocked(spoken.chat)
         if len(places) > 1:
             yield Violation("doubled", f"{spoken.words!r} was shown {len(places)} times")
         if spoken.sure and not places and not excused:

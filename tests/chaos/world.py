@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.loop import LIFE, Life, VirtualLoop, for_ever
-from tests.chaos.plan import Plan, drawn
+from tests.chaos.plan import Plan
 
 BEGAN = 1_780_000_000_000  # UTC ms at which every schedule begins
 
@@ -94,10 +94,9 @@ class WorldClock:
         await asyncio.sleep(seconds)
 
 
-def made(seed: int) -> World:
-    """The world of a seed, with a loop that nobody runs yet."""
-    dice = random.Random(f"day {seed}")
-    plan = drawn(seed)
+def made(plan: Plan) -> World:
+    """The world of a plan, with a loop that nobody runs yet."""
+    dice = random.Random(f"day {plan.seed}")
     world: Any = None
     loop = VirtualLoop(lambda: world.latency())
     world = World(plan, loop, dice)

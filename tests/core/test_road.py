@@ -377,6 +377,29 @@ async def test_a_row_that_changes_again_and_again_does_not_leave_the_customer_in
     assert (await road.conversation()).owner == "desk"
 
 
+@pytest.mark.parametrize("matters", [False, True])
+async def test_a_late_item_of_an_album_changes_the_answer_instead_of_adding_one(road: Road, matters: bool) -> None:
+    customer = road.customer()
+    road.platform.files |= {"one": png(), "two": png()}
+
+    def think(question: Question) -> Prediction:
+        return sure(question, "return-damaged" if matters and len(question.photos) == 2 else "track-order")
+
+    road.brain.think = think
+    part = Attachment(AttachmentKind.PHOTO, ref="one")
+    await customer.says("is this my order?", attachments=(part,), group="album")
+    await road.settle()
+    # When its last picture comes after the answer
+    await customer.says("", attachments=(replace(part, ref="two"),), group="album")
+    await road.settle()
+    calls = road.platform.seen["c1"]
+    assert len(road.brain.asked[-1].photos) == 2
+    assert road.brain.asked[-1].text == "is this my order?"
+    assert [call.arguments["edits"] for call in calls] == (["", "1"] if matters else [""])
+    assert str(calls[-1].arguments["text"]).endswith("Send us a photo." if matters else "See the tracking page.")
+    assert "automated assistant" in str(calls[-1].arguments["text"])
+
+
 async def test_words_from_long_ago_get_an_apology_and_a_human(road: Road) -> None:
     await road.customer().says(WHOLE, at=road.clock.now() - 3 * 3600 * 1000)
     await road.settle()

@@ -45,7 +45,8 @@ class FakePlatform:
 
     def render(self, address: Address, reply: Reply) -> tuple[Call, ...]:
         choices = [[choice.key, choice.label] for choice in reply.choices]
-        return (Call("say", {"chat": address.chat, "text": reply.text, "choices": choices, "by": reply.author.id}),)
+        said: dict[str, object] = {"chat": address.chat, "text": reply.text, "choices": choices, "edits": reply.edits}
+        return (Call("say", {**said, "by": reply.author.id}),)
 
     async def send(self, call: Call) -> Sent:
         if call.method == "busy":

@@ -35,9 +35,9 @@ async def _live(slack: FakeSlack, adapter: SlackAdapter, ear: Ear, shelf: Shelf)
     await ada.shares_photo(picture(), WORDS)
     await slack.settled()
     here = Address("slack", slack.world.team, ada.dm.id)
-    upload, call = adapter.render(here, Reply(WORDS, pictures=(shelf.put(picture()),)))
+    upload, first = adapter.render(here, Reply(WORDS, pictures=(shelf.put(picture()),)))
     await adapter.send(upload)
-    await adapter.send(call)
+    await adapter.send(first)
     for error in ("internal_error", "invalid_auth", "invalid_blocks", "missing_scope"):
         slack.fail_next(POST, error)
     slack.fail_next(POST, status=502)
@@ -48,7 +48,12 @@ async def _live(slack: FakeSlack, adapter: SlackAdapter, ear: Ear, shelf: Shelf)
     far = Attachment(AttachmentKind.PHOTO, ref="http://127.0.0.1:9/x.jpg")
     if adapter._sender is not None:
         adapter._sender._patience = 0.1
-    attempts = [*[adapter.send(call) for _ in range(8)], *[adapter.send(upload) for _ in range(4)]]
+    # To different people, since a channel that was told to wait is left alone
+    others = [Address("slack", slack.world.team, slack.customer().dm.id) for _ in range(8)]
+    words = [call for other in others for call in adapter.render(other, Reply(WORDS))]
+    shown = Reply("", pictures=(shelf.put(picture()),))
+    pictures = [call for other in others[:4] for call in adapter.render(other, shown)]
+    attempts = [adapter.send(call) for call in (*words, *pictures)]
     for attempt in [*attempts, *[adapter.fetch(file) for file in (photo, photo, gone, gone, far)]]:
         try:
             await attempt

@@ -39,7 +39,10 @@ async def _live(telegram: FakeTelegram, adapter: TelegramAdapter, ear: Ear) -> l
         telegram.drop_next(method, after_effect=True)
     voice = ear.heard[-1].attachments[0]
     gone = Attachment(AttachmentKind.VOICE, ref="gone")
-    for attempt in [*[adapter.send(call) for _ in range(8)], *[adapter.fetch(file) for file in (voice, voice, gone)]]:
+    # To different people, since a chat that was told to wait is left alone
+    others = [Address("telegram", "1", str(telegram.customer().id)) for _ in range(8)]
+    calls = [call for other in others for call in adapter.render(other, Reply(WORDS))]
+    for attempt in [*[adapter.send(call) for call in calls], *[adapter.fetch(file) for file in (voice, voice, gone)]]:
         try:
             await attempt
         except PolydeskError as problem:
