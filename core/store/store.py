@@ -18,7 +18,7 @@ from core.store.blobs import BlobFolder
 from core.store.buttons import Buttons
 from core.store.conversations import Conversations
 from core.store.desk import Desk
-from core.store.engines import connect, sqlite_file
+from core.store.engines import FROZEN_MS, connect, sqlite_file
 from core.store.knowledge import Knowledge
 from core.store.labels import Labels
 from core.store.leases import Leases
@@ -125,7 +125,10 @@ class Store:
         self.clock = clock
         self._blobs = None if blobs is None else BlobFolder(blobs)
         self._lock = lock
-        self._engines: list[Engine] = [connect(url), connect(url, reading=True, size=READERS)]
+        self._engines: list[Engine] = [
+            connect(url, frozen_ms=FROZEN_MS),
+            connect(url, reading=True, size=READERS),
+        ]
         self.writer = Writer(self._engines[0], self._transaction)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 

@@ -180,6 +180,32 @@ async def test_gateways_that_wait_for_each_other_both_get_on(store: Store, other
     assert len(set(names)) == 1
 
 
+async def test_who_freezes_inside_a_transaction_does_not_stop_the_others(store: Store, other: Store) -> None:
+    """Given a process that says nothing for longer than three seconds with a row locked, then the others get on."""
+    here = await heard(store)
+    if store.writer._engine.dialect.name == "sqlite":
+        return  # one process writes there
+    name = conversations.update().where(conversations.c.id == here.id)
+    locked, go_on = threading.Event(), threading.Event()
+
+    async def freeze(tx: Tx) -> None:
+        await tx.sql.run(name.values(author_name="frozen"))
+        locked.set()
+        go_on.wait(20)
+        await tx.sql.run(name.values(author_name="late"))
+
+    freezing = asyncio.create_task(store.write(freeze))
+    await asyncio.to_thread(locked.wait, 10)
+    async with asyncio.timeout(8):
+        await other.write(lambda tx: tx.sql.run(name.values(author_name="quick")))
+    go_on.set()
+    with pytest.raises(Retry):
+        await freezing
+    kept = await store.read(lambda tx: tx.conversations.get(here.id))
+    assert kept is not None and kept.author.name == "quick"
+    await store.write(lambda tx: tx.ledger.settle(here.id, ["chat"]))  # over a new connection
+
+
 async def test_old_leases_of_dead_gateways_are_forgotten(store: Store) -> None:
     await take(store, "c", "dead", -3600_001)
     await take(store, "d", "dead", 1)
