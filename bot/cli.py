@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from bot.commands import database, knowledge, models, question, users
 from bot.commands.doctor import doctor
@@ -53,13 +54,30 @@ def main() -> None:
     """Run a command: exit 0 when done, 2 for bad input, 1 for anything else; the last line says what to do."""
     configure("WARNING")  # to stderr, since stdout is for results
     try:
-        app(standalone_mode=True)
+        sys.exit(app(prog_name="polydesk", standalone_mode=False))
+    except typer.Abort:
+        sys.exit(1)
+    except TyperException as wrong:
+        _misused(wrong)
     except BadInput as problem:
         _fail(problem, 2)
     except PolydeskError as problem:
         _fail(problem, 1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _misused(wrong: TyperException) -> None:
+    """Typer would draw a frame; its words alone, with where to read on, do better as a last line."""
+    context = getattr(wrong, "ctx", None)
+    command = context.command_path if context else "polydesk"
+    words = str(getattr(wrong, "format_message", lambda: wrong)()).strip().rstrip(".")
+    # Without any words the list of commands was asked for, and stands above already.
+    said = f"{command}: {words}{'' if words.endswith('?') else ';'} see {command} --help"
+    if not words:
+        said = f"Choose one of the commands: {command} COMMAND"
+    print(said, file=sys.stderr)
+    sys.exit(2)
 
 
 def _fail(problem: PolydeskError, status: int) -> None:

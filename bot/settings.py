@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,9 +15,12 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from core.errors import SettingsError
+from core.errors import Broken, SettingsError
+from core.store.engines import parsed
 
 PREFIX = "POLYDESK_"
+_BETWEEN_OURSELVES = {"POLYDESK_LEASH", "POLYDESK_NEW_PASSWORD", "POLYDESK_TEST_MODELS"}  # no settings, but known
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?", re.ASCII)
 
 
 class Settings(BaseSettings):
@@ -58,6 +65,30 @@ class Settings(BaseSettings):
         if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
             raise ValueError("expected DEBUG, INFO, WARNING, ERROR or CRITICAL")
         return value.upper()
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                parsed(value.get_secret_value())
+            except Broken as problem:
+                raise ValueError(str(problem)) from problem
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("expected an address like redis://127.0.0.1:6379/0")
+        return value
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        if not _DEVICE.fullmatch(value):
+            raise ValueError("expected auto, cpu, cuda, or cuda with a number such as cuda:1")
+        return value
 
     @field_validator("blobs")
     @classmethod
@@ -149,15 +180,20 @@ def project_root(start: Path | None = None) -> Path:
 def load(start: Path | None = None, **overrides: object) -> Settings:
     """Read the settings from `overrides`, else the environment, else the `.env` file.
 
+    Names that look like settings but are none are told on stderr: they may be typing slips.
+
     Raises:
         SettingsError: with every problem at once, each naming its variable.
     """
     root = project_root(start)
+    in_file = dotenv_values(root / ".env")
     given = {name: value for name, value in overrides.items() if value is not None}
     if "data" not in given:
         # A relative folder means the same place from wherever the command was started.
-        written = os.environ.get(f"{PREFIX}DATA") or dotenv_values(root / ".env").get(f"{PREFIX}DATA")
+        written = os.environ.get(f"{PREFIX}DATA") or in_file.get(f"{PREFIX}DATA")
         given["data"] = root / Path(written or "var").expanduser()
+    for line in _strangers((*os.environ, *in_file)):
+        print(line, file=sys.stderr)
     problems: list[str] = []
     for _ in range(2):
         try:
@@ -174,6 +210,19 @@ def load(start: Path | None = None, **overrides: object) -> Settings:
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _strangers(names: Iterable[str]) -> list[str]:
+    """A sentence for every name that begins as ours do and is none."""
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    sentences = []
+    for name in dict.fromkeys(names):
+        if name.upper().startswith(PREFIX) and name.upper() not in {*known, *_BETWEEN_OURSELVES}:
+            near = get_close_matches(name.upper(), known, n=1)
+            sentences.append(
+                f"{name} is no setting, so it changes nothing" + (f"; was {near[0]} meant?" if near else "")
+            )
+    return sentences
 
 
 def _sentences(error: dict[str, object]) -> list[str]:

@@ -20,7 +20,6 @@ class Amended:
     that it was the conversation's first turn, whose reply says who is speaking.
     """
 
-    turn: str
     events: tuple[InboundEvent, ...]
     decision: dict[str, Any]
     reply: str
@@ -35,9 +34,13 @@ async def amended(tx: Tx, conversation: str, events: Sequence[InboundEvent], now
     last = await tx.turns.last(conversation)
     if last is None or last.decision is None or now - last.opened_at > LATE_MS:
         return None
-    before = await tx.ledger.of_turn(last.id)
-    if not groups <= {event.group for event in before}:
+    before = await tx.ledger.settled(last.events)
+    if not groups <= {event.group for event, _ in before}:
         return None
-    rows = await tx.outbox.list(conversation, turn=last.id)
-    reply = rows[0].message_id if len(rows) == 1 else ""
-    return Amended(last.id, before, last.decision, reply, len(await tx.turns.list(conversation)) == 1)
+    # It may have been amended already: what we said stands under any of the turns of its events.
+    turns = {turn for _, turn in before}
+    rows = [row for turn in sorted(turns) for row in await tx.outbox.list(conversation, turn=turn)]
+    shown = {row.message_id for row in rows}
+    reply = shown.pop() if len(shown) == 1 and all(row.state == "sent" for row in rows) else ""
+    first = (await tx.turns.list(conversation))[0].id in turns
+    return Amended(tuple(event for event, _ in before), last.decision, reply, first)

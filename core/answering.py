@@ -120,6 +120,7 @@ class Answering:
 
         await self._room.store.write(hand_over)
         self._failures.pop(id, None)
+        self._began.pop(id, None)
         self._room.courier.wake(id)
         self._room.bell.ring(id)
 
@@ -128,6 +129,7 @@ class Answering:
             self._lanes.heard(id)
             pending = await self._listening.pending(id)
             if not pending:
+                self._began.pop(id, None)
                 return
             with structlog.contextvars.bound_contextvars(conversation=id, event_id=pending[0].id):
                 if talk(pending):
@@ -154,7 +156,6 @@ class Answering:
         began = self._began.setdefault(id, self._room.clock.now())
         events = await self._listening.hear_out(id, began)
         if not events:
-            self._began.pop(id, None)
             return
         published = await self._published(id)
         asked = self._room.clock.now()

@@ -30,6 +30,7 @@ log = structlog.get_logger()
 _LONGEST_PAUSE = 60.0  # seconds between two attempts
 _LONGEST_WAIT = 3600.0  # seconds that a platform may make us wait
 _GIVE_UP_MS = 6 * 3600 * 1000  # of a platform that cannot be reached; nobody wants yesterday's answer
+_GLANCE = 0.02  # seconds between two looks
 _LOOK_AFTER = 2.0  # seconds until a platform shows what it took
 _ASKED_AGAIN = "asked_again"
 
@@ -63,19 +64,22 @@ class Courier:
 
     async def recover(self) -> None:
         """After a start: rows that were being sent may have left, so they are looked for; what was ready leaves now."""
-        for row in await self._store.read(lambda tx: tx.outbox.stuck()):
-            await self._doubt(row, _LOOK_AFTER)
+        if stuck := await self._store.read(lambda tx: tx.outbox.stuck()):
+            await self._clock.sleep(_LOOK_AFTER)
+        for row in stuck:
+            await self._doubt(row)
         for conversation in await self._store.read(lambda tx: tx.outbox.waiting()):
             self.wake(conversation)
 
     async def settled(self, conversation: str, seconds: float) -> bool:
         """Wait until nothing of this conversation is on its way to the platform; False after `seconds`."""
-        end = self._clock.now() + seconds * 1000
-        while self._clock.now() <= end:
+        waited = 0.0  # counted, since the wall clock may leap
+        while waited <= seconds:
             with suppress(Retry):  # a database that is away for a moment is asked again
                 if not await self._store.read(lambda tx: tx.outbox.in_flight(conversation)):
                     return True
-            await self._clock.sleep(0.02)
+            await self._clock.sleep(_GLANCE)
+            waited += _GLANCE
         return False
 
     async def finish(self, seconds: float) -> None:
@@ -104,22 +108,24 @@ class Courier:
             log.warning("delivery.overtaken", conversation=conversation, problem=str(lost))
 
     async def _drain(self, conversation: str) -> None:
-        async def take(tx: Tx) -> tuple[Adapter, Outgoing] | int | None:
+        async def take(tx: Tx) -> tuple[Adapter, Outgoing] | Outgoing | int | None:
             token = await self._holding.confirm(tx, conversation)
             known = await tx.conversations.get(conversation)
             door = self._doors.get(known.address.platform) if known else None
             if door is None:
                 return None  # a door that is shut today may be open after the next start: its rows wait
             row = await tx.outbox.take(conversation, self._clock.now(), token)
-            if row is None and token:
-                # What another gateway was sending under the lease before ours may have left.
-                for left in await tx.outbox.stuck(conversation):
-                    if left.holder != token:
-                        await self._put_back(tx, left, _LOOK_AFTER)
-            return await tx.outbox.due(conversation) if row is None else (door, row)
+            if row is not None:
+                return door, row
+            left = await tx.outbox.stuck(conversation) if token else ()
+            return next((one for one in left if one.holder != token), None) or await tx.outbox.due(conversation)
 
-        while isinstance(taken := await self._store.write(take), tuple):
-            await self._send(*taken)
+        while not (isinstance(taken := await self._store.write(take), int) or taken is None):
+            if isinstance(taken, Outgoing):  # somebody was sending it under the lease before ours
+                await self._clock.sleep(_LOOK_AFTER)
+                await self._doubt(taken)
+            else:
+                await self._send(*taken)
             self._bell.ring(conversation)
         if taken is not None:
             self._wake_later(conversation, max(0, taken - self._clock.now()) / 1000)
@@ -145,7 +151,8 @@ class Courier:
             await self._postpone(row, problem, _LONGEST_PAUSE)
         except OutcomeUnknown as problem:
             if problem.readable and self._clock.now() - row.created_at < _GIVE_UP_MS:
-                await self._doubt(row, _LOOK_AFTER)
+                await self._clock.sleep(_LOOK_AFTER)  # nothing behind it may leave anyway
+                await self._doubt(row)
             else:
                 await self._record(row, problem)
         except PolydeskError as problem:
@@ -162,13 +169,10 @@ class Courier:
         not_before = self._clock.now() + int(pause * 1000)
         await self._surely(lambda tx: tx.outbox.later(row.id, not_before, holder=row.holder))
 
-    async def _doubt(self, row: Outgoing, pause: float) -> None:
+    async def _doubt(self, row: Outgoing) -> None:
         """It may have left: the door looks for it before it makes the call again."""
-        await self._surely(lambda tx: self._put_back(tx, row, pause))
-
-    async def _put_back(self, tx: Tx, row: Outgoing, pause: float) -> None:
         call = replace(row.call, key=row.id, since=row.call.since or row.changed_at)
-        await tx.outbox.later(row.id, self._clock.now() + int(pause * 1000), call, row.holder)
+        await self._surely(lambda tx: tx.outbox.later(row.id, self._clock.now(), call, row.holder))
 
     def _wake_later(self, conversation: str, pause: float) -> None:
         async def wake() -> None:
@@ -215,7 +219,8 @@ class Courier:
             if row.message:
                 await tx.transcript.add_facts(row.message, {"delivery": "unknown" if unknown else "refused"})
             conversation = await tx.conversations.get(row.conversation)
-            if conversation is not None and isinstance(problem, Blocked):
+            # Whoever wrote since then does not block us any more.
+            if conversation is not None and isinstance(problem, Blocked) and conversation.heard_at <= row.changed_at:
                 await tx.conversations.put(replace(conversation, blocked=True))
             if conversation is not None and unknown and row.role is not Role.AGENT:
                 await self._ask_again(tx, conversation, published)

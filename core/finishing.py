@@ -14,10 +14,12 @@ from core.conversation import Conversation, Owner
 from core.live import Published
 from core.policy import decide, kind
 from core.ports import Clock
-from core.saying import Saying, handed_over, introduced, saying, unread, voice_for
+from core.saying import Saying, foreign, handed_over, introduced, saying, unread, voice_for
 from core.speaking import Mouth
 from core.store.store import Tx
-from core.values import EventKind, InboundEvent, Problem, Turn
+from core.values import EventKind, InboundEvent, Problem, Role, Turn
+
+_JUST_NOW_MS = 10 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ class Finishing:
         moved = replace(moves.hand_over(conversation, reason.value, now), welcomed=True)
         moved = await tx.conversations.put(moved)
         await tx.desk.open(conversation.id, reason.value)
-        # What announces the human is said even if one claims this very moment.
-        await self._mouth.say(tx, moved, words, now=now, turn=turn, fenced=False, facts={"reason": reason.value})
+        # Should one claim before these words leave, "… is here for you now" takes their place.
+        await self._mouth.say(tx, moved, words, now=now, turn=turn, facts={"reason": reason.value})
         return moved
 
     async def _say(
@@ -105,11 +107,16 @@ class Finishing:
         problems = _all_problems(outcome)
         lost = unread(problems, voice) if not _only_unread(decision) else ""
         if isinstance(decision, Escalate) and not decision.offer:
+            if decision.reason is Reason.LANGUAGE and outcome.prediction is not None:
+                lost = "\n".join(filter(None, (lost, foreign(outcome.prediction, voice))))
             await self.hand_over(tx, conversation, decision.reason, published, turn.id, lost)
             return
         if await self._same_as_before(tx, conversation, turn.events, decision):
             return
         words = saying(decision, outcome.prediction, problems, voice, now).before(lost)
+        if amends is None and await self._told_just_now(tx, conversation, decision, now):
+            # Whoever hears the same words again has read them, and needs something else.
+            words = Saying(voice.say("repeated"), (voice.person(), *words.offers)).before(lost)
         edits = amends.reply if amends else ""
         again = bool(amends and amends.first and edits)  # the words that said who is speaking are replaced
         words = introduced(words, replace(conversation, welcomed=conversation.welcomed and not again), voice)
@@ -118,6 +125,20 @@ class Finishing:
         await self._mouth.say(tx, moved, words, now=now, turn=turn.id, facts=_facts(decision, outcome), edits=edits)
         if isinstance(decision, Answer) and decision.then_escalate:
             await self.hand_over(tx, moved, Reason.ENTRY, published, turn.id)
+
+    @staticmethod
+    async def _told_just_now(tx: Tx, conversation: Conversation, decision: Decision, now: int) -> bool:
+        """Whether this answer is the last thing that the customer has read from us."""
+        if not isinstance(decision, Answer) or decision.builtin:
+            return False
+        latest = await tx.transcript.latest(conversation.id, limit=20)
+        said = [message for message in latest if message.author.role is not Role.CUSTOMER]
+        return bool(
+            said
+            and said[-1].facts.get("entry") == decision.entry
+            and not said[-1].facts.get("delivery")
+            and now - said[-1].at < _JUST_NOW_MS
+        )
 
     async def _hold(
         self,
@@ -138,7 +159,7 @@ class Finishing:
             await tx.transcript.draft(conversation.id, text, _facts(decision, outcome))
         if decision.reason is Reason.DESK and not conversation.acknowledged:
             conversation = replace(conversation, acknowledged=True)
-            await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now, turn=turn.id, fenced=False)
+            await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now, turn=turn.id)
         await tx.conversations.put(conversation)
 
     @staticmethod

@@ -132,6 +132,11 @@ def handed_over(reason: Reason | str, voice: Voice, now: int) -> Saying:
     return Saying(text, (Offer(voice.say("ask_bot"), {"do": "bot"}),))
 
 
+def foreign(prediction: Prediction, voice: Voice) -> str:
+    """That the knowledge base does not speak the customer's language."""
+    return voice.say("language", language=own_name(prediction.language))
+
+
 def unread(problems: tuple[Problem, ...], voice: Voice) -> str:
     """What could not be read, each kind once."""
     return "\n".join(unreadable(problem, voice.language, voice.knowledge) for problem in dict.fromkeys(problems))
@@ -141,7 +146,7 @@ def _offer(escalate: Escalate, prediction: Prediction | None, problems: tuple[Pr
     """The first time nothing is good enough: say so, name what is near, offer a person."""
     person = voice.person()
     if escalate.reason is Reason.LANGUAGE and prediction is not None:
-        return Saying(voice.say("language", language=own_name(prediction.language)), (person,))
+        return Saying(foreign(prediction, voice), (person,))
     if escalate.reason is Reason.UNREADABLE:
         return Saying(unread(problems or (Problem.UNKNOWN,), voice), (person,))
     if not escalate.nearest:

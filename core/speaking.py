@@ -38,7 +38,7 @@ class Mouth:
     ) -> Message:
         """Write it down and queue its calls.
 
-        `fenced` words are dropped if a human claims before they leave; what announces the human is not fenced. While
+        `fenced` words are dropped if a human claims before they leave; what tells who has the word now is not. While
         the customer blocks the bot, or the platform's door is shut, the words stay in the transcript alone. `edits` is
         the platform's id of the message that these words replace.
         """

@@ -121,8 +121,7 @@ class Taps:
 
     async def _say(self, tx: Tx, conversation: Conversation, words: Saying, **facts: object) -> Conversation:
         stored = await tx.conversations.put(conversation)
-        fenced = stored.owner is Owner.BOT
-        await self._mouth.say(tx, stored, words, now=self._clock.now(), fenced=fenced, facts=facts)
+        await self._mouth.say(tx, stored, words, now=self._clock.now(), facts=facts)
         return stored
 
     @staticmethod

@@ -9,9 +9,10 @@ from typing import Any
 
 import structlog
 
-from core.asking import Prediction, Question
+from core.asking import Prediction, Question, Unread
 from core.errors import BrainGone, Retry
 from core.ports import Brain, Clock
+from core.values import Problem
 
 log = structlog.get_logger()
 
@@ -31,19 +32,24 @@ async def think(brain: Brain, clock: Clock, question: Question) -> Prediction | 
     """A prediction, or None when nobody answered: then a human must.
 
     The last attempt goes without media, and so does the one after a worker died with this very question in its hands:
-    a photo that kills a worker kills it once.
+    a photo that kills a worker kills it once. What was left out counts as unread, so that the customer hears of it.
     """
     blind = False
+    left_out: tuple[Unread, ...] = ()
     for attempt in range(1, ATTEMPTS + 1):
         media = bool(question.photos or question.voices)
         if media and (blind or attempt == ATTEMPTS):
             if not question.text:
                 return None
+            why = Problem.DAMAGED if blind else Problem.NOT_DELIVERED
+            left_out = tuple(Unread(blob, why) for blob in (*question.photos, *question.voices))
             question = replace(question, photos=(), voices=())
             media = False
         seconds = MEDIA_SECONDS if media else TEXT_SECONDS
         try:
-            return await brain.ask(replace(question, attempt=attempt, deadline=clock.now() + int(seconds * 1000)))
+            deadline = clock.now() + int(seconds * 1000)
+            prediction = await brain.ask(replace(question, attempt=attempt, deadline=deadline))
+            return replace(prediction, unread=prediction.unread + left_out)
         except BrainGone as gone:
             blind = blind or gone.held
             log.warning("brain.gone", question=question.id, attempt=attempt, problem=str(gone))

@@ -104,9 +104,7 @@ class Timers:
             moved = await tx.conversations.put(replace(conversation, reminded_at=now))
             if first:
                 words = Saying(voice_for(moved, published.knowledge).say("nobody", minutes=minutes))
-                await self._mouth.say(
-                    tx, moved, words, now=now, author=Author("system", role=Role.SYSTEM), fenced=False
-                )
+                await self._mouth.say(tx, moved, words, now=now, author=Author("system", role=Role.SYSTEM))
 
         await self._store.write(remind)
         self._tell(conversation.id)

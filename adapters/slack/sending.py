@@ -24,6 +24,7 @@ STATUS = "is typing…"  # stands behind the bot's name
 
 _EVENT = "polydesk_reply"  # the metadata by which a message can be found again: its payload's `key` is the call's
 _A_CHANNEL = (4, 4.0)  # a message a second, with bursts: https://docs.slack.dev/apis/web-api/rate-limits
+_PAGES = 5  # of a hundred messages, in which a call that may have been made is looked for
 _SKEW_MS = 300_000  # by how much Slack's clock and ours may differ
 
 _MAGIC = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
@@ -76,6 +77,8 @@ class Sender:
 
     async def _send(self, call: Call) -> Sent:
         if call.method == UPLOAD:
+            if call.since:
+                raise OutcomeUnknown("the pictures may have arrived; they carry no mark to look for")
             return await self._pictures(call.arguments)
         if call.method not in {POST, UPDATE}:
             raise BadInput(f"{call.method} is not a call that this adapter renders")
@@ -99,17 +102,21 @@ class Sender:
         """
         thread = call.arguments.get("thread_ts")
         oldest = (call.since - _SKEW_MS) / 1000
-        where = {"channel": call.arguments.get("channel"), "oldest": f"{oldest:.6f}", "limit": 100}
+        where: dict[str, Any] = {"channel": call.arguments.get("channel"), "oldest": f"{oldest:.6f}", "limit": 100}
         where |= {"include_all_metadata": True} | ({"ts": thread} if thread else {})
-        try:
-            page = await self._client.call(f"conversations.{'replies' if thread else 'history'}", where)
-        except (Refused, Broken) as problem:
-            raise OutcomeUnknown(f"it may have arrived, and cannot be looked for: {problem}") from problem
-        for message in items(page, "messages"):
-            payload = child(child(message, "metadata"), "event_payload")
-            if string(payload, "key") == call.key:
-                return string(message, "ts")
-        return ""
+        for _ in range(_PAGES):
+            try:
+                page = await self._client.call(f"conversations.{'replies' if thread else 'history'}", where)
+            except (Refused, Broken) as problem:
+                raise OutcomeUnknown(f"it may have arrived, and cannot be looked for: {problem}") from problem
+            for message in items(page, "messages"):
+                payload = child(child(message, "metadata"), "event_payload")
+                if string(payload, "key") == call.key:
+                    return string(message, "ts")
+            where["cursor"] = string(child(page, "response_metadata"), "next_cursor")
+            if not where["cursor"]:
+                return ""
+        raise OutcomeUnknown(f"it may have arrived, and is not among the last {_PAGES * 100} messages")
 
     async def busy(self, address: Address) -> None:
         """Show that somebody is typing, which Slack can in threads only; no trouble with it is worth mentioning.

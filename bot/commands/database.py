@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bot.commands.targets import must_be_writable
 from bot.settings import data_folder, load
 from core.store.backup import backup as write_backup
 from core.store.restore import restore as read_backup
@@ -28,6 +29,8 @@ def upgrade() -> None:
 def backup(target: Annotated[Path, typer.Argument(help="The archive to write.")]) -> None:
     """Write database and files into one archive, while everything runs."""
     settings = load()
+    if not target.exists():  # what is there is refused below, untouched
+        must_be_writable(target)
     write_backup(settings.database, settings.blob_folder, target)
     typer.echo(f"Written: {target}", err=True)
 

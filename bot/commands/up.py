@@ -92,7 +92,7 @@ async def _check_knowledge(settings: Settings, *, asked_for: bool) -> None:
     finally:
         await store.close()
     if live is None and settings.kb is not None:
-        await asyncio.to_thread(load_knowledge, settings.kb)
+        await asyncio.to_thread(load_knowledge, settings.kb, look=True)
     elif live is not None and asked_for:
         _say(f"Release {live.number} is live in the database, so {settings.kb} was not read; see polydesk kb import")
 

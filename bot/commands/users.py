@@ -15,29 +15,42 @@ from core.store.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Who may log in to the console.")
 
-Password = Annotated[
-    str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="POLYDESK_NEW_PASSWORD")
-]
+_VARIABLE = "POLYDESK_NEW_PASSWORD"
+Password = Annotated[str, typer.Option(envvar=_VARIABLE, help="Asked for when it is not given.")]
 
 
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="The log-in name.")],
-    password: Password,
+    password: Password = "",
     role: Annotated[str, typer.Option(help="`admin` (everything) or `agent` (the desk).")] = "agent",
 ) -> None:
     """Add somebody."""
     if role not in ("admin", "agent"):
         raise BadInput(f"unknown role {role!r}: choose admin or agent")
-    asyncio.run(_add(name, role, hashed(password)))
+    asyncio.run(_add(name, role, hashed(password or _asked())))
     typer.echo(f"{name} can log in now, as {role}.", err=True)
 
 
 @app.command()
-def password(name: Annotated[str, typer.Argument(help="The log-in name.")], password: Password) -> None:
+def password(name: Annotated[str, typer.Argument(help="The log-in name.")], password: Password = "") -> None:
     """Set a new password."""
-    asyncio.run(_set(name, hashed(password)))
+    asyncio.run(_set(name, hashed(password or _asked())))
     typer.echo(f"The password of {name} is changed.", err=True)
+
+
+def _asked() -> str:
+    """A password from whoever sits at the terminal.
+
+    Raises:
+        BadInput: nobody does.
+    """
+    try:
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    except typer.Abort as ended:
+        if isinstance(ended.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise BadInput(f"no password was given: type one at a terminal, or set {_VARIABLE}") from ended
 
 
 async def _add(name: str, role: str, known: str) -> None:

@@ -81,9 +81,9 @@ def _read(raw: bytes, name: str, folder: Path, onto: KnowledgeBase, merge: bool)
     if kind == "csv":
         return from_csv(raw, onto, merge=merge, name=name)
     if kind == "zip":
-        return load(from_zip(raw, folder, name=name), trusted=False)
+        return load(from_zip(raw, folder, name=name), trusted=False, look=True)
     if kind not in ("yaml", "yml"):
         raise BadInput(f"{name}: expected a .zip, .yaml or .csv file")
     path = folder / "kb.yaml"
     path.write_bytes(raw)
-    return load(path, trusted=False)
+    return load(path, trusted=False, look=True, name=name)

@@ -12,12 +12,14 @@ from core.knowledge.cases import load_cases, read_case
 from core.knowledge.entries import Desk, Entry, KnowledgeBase, Span
 from core.knowledge.export import save
 from core.knowledge.hours import read_hours
+from core.knowledge.looking import file_problem
 from core.knowledge.packing import pack
 from core.knowledge.places import is_file, located, read_text_file
 from core.knowledge.reading import Reading, got, join
 from core.knowledge.rules import DAYS, date_problem, id_problem, language_problem, timezone_problem
 from core.knowledge.tree import Node, Scalar, grow
 from core.texts import names
+from core.values import AttachmentKind
 
 __all__ = ["FILE", "VERSION", "load", "load_cases", "pack", "save"]
 
@@ -52,10 +54,12 @@ _DESK = {
 }
 
 
-def load(path: Path, *, trusted: bool = True) -> KnowledgeBase:
+def load(path: Path, *, trusted: bool = True, look: bool = False, name: str = "") -> KnowledgeBase:
     """Read a knowledge base: a folder that holds `kb.yaml`, or the file itself.
 
     The paths in it become absolute. `trusted=False` is for uploads: links, absolute paths and `..` are refused.
+    `look` opens every photo and recording, as whoever imports the knowledge base will. `name` is what the file is
+    called in problems, by default what it is called on disk.
 
     Raises:
         KnowledgeError: all problems at once, each `kb.yaml:12: entries[3].answer: what was expected`.
@@ -64,15 +68,17 @@ def load(path: Path, *, trusted: bool = True) -> KnowledgeBase:
     try:
         raw = read_text_file(file, trusted=trusted)
     except ValueError as problem:
-        raise KnowledgeError([f"{file if trusted else file.name}: {problem}"]) from problem
-    return _File(file, trusted).read(grow(raw, file.name))
+        raise KnowledgeError([f"{name or (file if trusted else file.name)}: {problem}"]) from problem
+    return _File(file, trusted, look, name or file.name).read(grow(raw, name or file.name))
 
 
 class _File:
-    def __init__(self, file: Path, trusted: bool) -> None:
+    def __init__(self, file: Path, trusted: bool, look: bool, name: str) -> None:
         self.base = file.parent
         self.trusted = trusted
-        self.reading = Reading(file.name)
+        self.look = look
+        self.seen: dict[tuple[str, AttachmentKind], str] = {}
+        self.reading = Reading(name)
         self.language = "en"
 
     def read(self, root: Node | None) -> KnowledgeBase:
@@ -162,11 +168,17 @@ class _File:
     def place(self, node: Node, field: str, text: str) -> str:
         try:
             path = located(self.base, text, trusted=self.trusted)
-        except (ValueError, OSError, RuntimeError) as problem:
-            self.reading.wrong(node.line, field, str(problem))
+        except (ValueError, OSError, RuntimeError) as refused:
+            self.reading.wrong(node.line, field, str(refused))
             return ""
         if not is_file(path):
             self.reading.wrong(node.line, field, f'there is no file "{text}" beside {self.reading.name}')
+        elif self.look:
+            wanted = AttachmentKind.VOICE if field.endswith(".voice") else AttachmentKind.PHOTO
+            if (path, wanted) not in self.seen:
+                self.seen[path, wanted] = file_problem(Path(path), wanted)
+            if problem := self.seen[path, wanted]:
+                self.reading.wrong(node.line, field, f'"{text}" {problem}')
         return path
 
     def messages(self, node: Node | None) -> dict[str, dict[str, str]]:

@@ -149,10 +149,10 @@ class Ledger:
         )
         return await self._sql.run(change.values(state="settled", turn=turn))
 
-    async def of_turn(self, turn: str) -> tuple[InboundEvent, ...]:
-        """The events that this turn took care of, in the order in which they came."""
-        query = select(table.c.payload).where(table.c.turn == turn).order_by(table.c.seq)
-        return tuple(load(InboundEvent, plain) for plain in await self._sql.column(query))
+    async def settled(self, ids: Collection[str]) -> tuple[tuple[InboundEvent, str], ...]:
+        """The events with these ids (InboundEvent.id) with the turn that took care of each, in their order."""
+        query = select(table.c.payload, table.c.turn).where(table.c.key.in_(list(ids))).order_by(table.c.seq)
+        return tuple((load(InboundEvent, row.payload), row.turn) for row in await self._sql.rows(query))
 
     async def amend(self, event: InboundEvent) -> bool:
         """Replace what is known about an event, such as the blobs of its files; False when it is gone."""
@@ -247,12 +247,16 @@ class Ledger:
         await self._sql.run(_TOUCH, touch)
         kept: Conversation = replace(conversation, heard_at=heard_at, author=replace(conversation.author, name=name))
         message = "" if target is None else target.id
-        if event.kind in (EventKind.BLOCKED, EventKind.UNBLOCKED):
+        if event.kind is EventKind.BLOCKED and await self._written_since(conversation.id, event.at):
+            pass  # old news
+        elif event.kind in (EventKind.BLOCKED, EventKind.UNBLOCKED):
             kept = await self._block(event.address, conversation.id, event.kind is EventKind.BLOCKED)
         elif target is None:
             message = (await self._say(event, conversation.id, seq)).id
         elif not late:
             await self._change(event, target, written)
+        if kept.blocked and not quiet:  # whoever writes to us does not block us, whatever we were told
+            kept = await self._block(event.address, conversation.id, False)
         opened = seq == 1 and conversation.opened_at == now
         return Heard(kept, seq, message, opened, "" if stale is None else stale.id, waits)
 
@@ -287,6 +291,10 @@ class Ledger:
         await self._transcript.edit(target.id, event.text, event.attachments)
         if written is not None:
             await self.amend(replace(load(InboundEvent, written), text=event.text, attachments=event.attachments))
+
+    async def _written_since(self, conversation: str, moment: int) -> bool:
+        latest = [load(InboundEvent, plain) for plain in await self._sql.column(_LATEST, {"of": conversation})]
+        return any(event.at > moment for event in latest if event.kind not in _QUIET)
 
     async def _block(self, address: Address, id: str, blocked: bool) -> Conversation:
         change = update(conversations).where(or_(conversations.c.id == id, _in_chat(address)))

@@ -12,6 +12,7 @@ from sqlalchemy import Row, bindparam, exists, insert, select, update
 from core.store.sql import Sql
 from core.store.tables import conversations, messages, new_id
 from core.store.tables import outbox as table
+from core.store.transcript import Transcript
 from core.store.trouble import Conflict
 from core.values import Call, Role
 from core.wire import dump, load
@@ -68,10 +69,10 @@ _NEXT = (  # the one being sent, if there is one, is always the first: nothing b
     select(table).where(table.c.conversation == bindparam("of"), _UNSENT).order_by(table.c.seq).limit(1)
 )
 _OVERTAKEN = (
-    update(table)
+    select(table)
     .where(table.c.conversation == bindparam("of"), _UNSENT, table.c.state == "ready")
     .where(table.c.fenced, table.c.fence < bindparam("risen"))
-    .values(state="superseded", changed_at=bindparam("at"))
+    .order_by(table.c.seq)
 )
 _TAKE = (
     update(table)
@@ -114,8 +115,8 @@ class Outbox:
     ) -> tuple[str, ...]:
         """Queue calls in this order, under the conversation's present fence; returns the rows' ids.
 
-        Rows of the bot and the system are superseded once the fence rises, unless `fenced` is False: what announces a
-        handoff must be said although a human has the word. Rows of an agent always go.
+        Rows of the bot and the system are superseded once the fence rises, unless `fenced` is False: what tells who has
+        the word now must be said. Rows of an agent always go.
 
         Raises:
             Conflict: there is no such conversation.
@@ -158,12 +159,21 @@ class Outbox:
             return None
         row = await self._sql.row(_NEXT, {"of": conversation})
         if row is not None and row.state == "ready" and row.fenced and row.fence < fence:
-            await self._sql.run(_OVERTAKEN, {"of": conversation, "risen": fence, "at": self._sql.now})
+            await self._withdraw(conversation, fence)
             row = await self._sql.row(_NEXT, {"of": conversation})
         if row is None or row.state != "ready" or row.not_before > now:
             return None
         taken = await self._sql.row(_TAKE, {"row": row.id, "by": holder, "at": self._sql.now})
         return None if taken is None else _from_row(taken)
+
+    async def _withdraw(self, conversation: str, risen: int) -> None:
+        """What was to be said under a lower fence is not said; the transcript tells the agent so."""
+        for row in await self._sql.rows(_OVERTAKEN, {"of": conversation, "risen": risen}):
+            # One that may have left already is not made again either, but nobody can say that it was withheld.
+            state = Delivery.UNKNOWN if load(Call, row.call).since else Delivery.SUPERSEDED
+            await self.failed(row.id, state)
+            if row.message:
+                await Transcript(self._sql).add_facts(row.message, {"delivery": state.value})
 
     async def get(self, id: str) -> Outgoing | None:
         """The row with this id."""

@@ -59,6 +59,53 @@ def test_every_problem_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     }
 
 
+def test_what_cannot_be_used_later_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "DATABASE_URL": "nonsense-secret",
+        "REDIS_URL": "nonsense-secret",
+        "DEVICE": "tpu",
+        "BLOBS": "s3://x",
+        "RETENTION_DAYS": "soon",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(f"POLYDESK_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert {problem.split(":")[0] for problem in caught.value.problems} == {f"POLYDESK_{name}" for name in wrong}
+    assert "nonsense-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["mysql://h/d", "sqlite://", "postgresql:/h/d"])
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="POLYDESK_DATABASE_URL"):
+        load(database_url=url)
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:1"])
+def test_devices_that_there_are(device: str) -> None:
+    assert load(device=device).device == device
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:", "cuda:x", "gpu", "CUDA 1"])
+def test_devices_that_there_are_not(device: str) -> None:
+    with pytest.raises(SettingsError, match="POLYDESK_DEVICE: expected auto, cpu"):
+        load(device=device)
+
+
+def test_names_that_are_no_settings_are_told_with_the_nearest_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given slips in both places, and names that are ours without being settings
+    (tmp_path / ".env").write_text("POLYDESK_TELEGRAM_TOKN=1:x\nOTHER_TOKN=1\n")
+    for name in ("POLYDESK_RETENTION", "POLYDESK_LEASH", "POLYDESK_NEW_PASSWORD", "POLYDESK_PORT"):
+        monkeypatch.setenv(name, "7")
+    load()
+    lines = capsys.readouterr().err.splitlines()
+    assert sorted(line.split(" ")[0] for line in lines) == ["POLYDESK_RETENTION", "POLYDESK_TELEGRAM_TOKN"]
+    assert any(line.endswith("was POLYDESK_TELEGRAM_TOKEN meant?") for line in lines)
+    assert "1:x" not in "".join(lines)
+
+
 def test_secrets_show_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYDESK_TELEGRAM_TOKEN", "123:very-secret")
     monkeypatch.setenv("POLYDESK_DATABASE_URL", "sqlite:///very-secret.db")

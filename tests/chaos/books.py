@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 TOLD = ("[handoff", "[waiting]", "[claimed]", "[nobody]", "[resolved]")  # says that a human has the word, or had
 
-_CLAIMED = "SELECT * FROM handoffs WHERE claimed_at != 0"
+_MOVES = "SELECT kind, conversation, at FROM labels WHERE kind IN ('claim', 'hand_back', 'resolve') ORDER BY id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,18 @@ def opened(file: Path) -> Books:
         outbox = {row["id"]: row for row in read("SELECT * FROM outbox ORDER BY conversation, seq")}
         conversations = {row["id"]: row for row in read("SELECT * FROM conversations")}
         notices = {row["conversation"] for row in read("SELECT * FROM messages WHERE facts LIKE '%asked_again%'")}
-        visits = [(row["conversation"], row["claimed_at"], row["closed_at"]) for row in read(_CLAIMED)]
+        moves = read(_MOVES)
     for turn in turns.values():
         turn["decision"] = json.loads(turn["decision"] or "null") or {}
     for row in outbox.values():
         row["call"] = json.loads(row["call"])
         row["text"] = str(row["call"]["arguments"].get("text", ""))
-    return Books(events, turns, outbox, conversations, notices, tuple(visits))
+    return Books(events, turns, outbox, conversations, notices, tuple(_visits(moves)))
+
+
+def _visits(moves: list[dict[str, Any]]) -> Iterator[tuple[str, int, int]]:
+    """From when to when an agent had a conversation, from the labels of claims and of what ends them."""
+    for place, move in enumerate(moves):
+        if move["kind"] == "claim":
+            later = [one for one in moves[place + 1 :] if one["conversation"] == move["conversation"]]
+            yield move["conversation"], move["at"], later[0]["at"] if later else 0

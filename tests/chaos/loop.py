@@ -147,8 +147,8 @@ def _steps(coro: Any, life: Life, loop: asyncio.AbstractEventLoop) -> Generator[
         while True:
             while life.dead:
                 try:
-                    yield loop.create_future()
-                except asyncio.CancelledError:
+                    yield from loop.create_future()
+                except (asyncio.CancelledError, Exception):
                     continue
             try:
                 waits = coro.send(value) if error is None else coro.throw(error)

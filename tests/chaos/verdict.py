@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tests.chaos.books import TOLD, Books
+from tests.chaos.books import Books
 from tests.chaos.brain import ChaosBrain
 from tests.chaos.people import Ask, Record
 from tests.chaos.platform import Shown
@@ -136,10 +136,12 @@ def _doubled(case: Case) -> Iterator[Violation]:
         if times > 1:
             text = next(one.text for one in case.shown if one.key == key)
             yield Violation("doubled", f"{text!r} was shown {times} times by one row")
-    said = Counter(unit for unit, _ in case.said())
+    said: dict[int, list[tuple[int, ...]]] = {}
+    for unit, one in case.said():
+        said.setdefault(unit, []).append(case.covers(unit, one.at))
     for unit, times in said.items():
-        if times > 1 + case.tapped(unit):
-            yield Violation("doubled", f"question {unit} was answered {times} times")
+        if case.tapped(unit) and len(times) > len(set(times)) + case.tapped(unit):
+            yield Violation("doubled", f"question {unit} was answered {len(times)} times")
     answers: dict[int, list[tuple[int, ...]]] = {}
     for answer, one in case.said():
         if not case.tapped(answer):
@@ -177,9 +179,10 @@ def _after_claim(case: Case) -> Iterator[Violation]:
     for claim in case.record.claims:
         mine = [one for one in case.shown if one.chat == claim.chat and one.at > claim.since]
         back = [one.at for one in mine if "[back]" in one.text or "[resolved]" in one.text]
-        until = min([claim.until, *back])
+        freed = [other.until for other in case.record.claims if other.chat == claim.chat and other.until > claim.since]
+        until = min([*freed, *back])
         for one in mine:
-            if one.by == "bot" and one.at < until and not any(sign in one.text for sign in TOLD):
+            if one.by == "bot" and one.at < until:
                 yield Violation(
                     "after a claim",
                     f"{one.chat} saw {one.text!r} at {one.at:.3f} s; {claim.agent} had it since {claim.since:.3f} s",
@@ -219,7 +222,8 @@ def _agents(case: Case) -> Iterator[Violation]:
             yield Violation("doubled", f"{spoken.words!r} was shown {len(places)} times")
         if spoken.sure and not places and not excused:
             yield Violation("agent's word", f"{spoken.words!r} never arrived at {spoken.chat}")
-        if places:
-            if places[0] < last.get(spoken.chat, -1):
+        if places and rows:
+            conversation = rows[0]["conversation"]
+            if places[0] < last.get(conversation, -1):
                 yield Violation("out of order", f"{spoken.words!r} came before an earlier word of an agent")
-            last[spoken.chat] = places[0]
+            last[conversation] = places[0]

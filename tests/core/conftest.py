@@ -83,13 +83,10 @@ class Road:
         return found
 
 
-@pytest.fixture
-async def road(tmp_path: Path) -> AsyncIterator[Road]:
-    clock = TurnableClock()
-    store = await Store.open(f"sqlite:///{tmp_path / 'road.db'}", tmp_path / "blobs", clock)
-    platform = FakePlatform()
+async def opened(folder: Path, platform: FakePlatform, brain: FakeBrain, clock: TurnableClock) -> Road:
+    """A house on the store in this folder; the first one on it publishes the knowledge base."""
+    store = await Store.open(f"sqlite:///{folder / 'road.db'}", folder / "blobs", clock)
     doors = {"fake": platform}
-    brain = FakeBrain(lambda question: sure(question, "track-order", 0.95, "opening-hours", "return-damaged"))
     bell = Bell()
     live = Live(store, store.blobs)
     courier = Courier(store, doors, live, bell, clock)
@@ -97,9 +94,10 @@ async def road(tmp_path: Path) -> AsyncIterator[Road]:
     room = Room(store, brain, doors, Fetcher(doors, store.blobs, clock), live, courier, bell, clock)
     answering = Answering(room)
     publishing = Publishing(store, bell, clock, "default")
-    await publishing.bring_in(KNOWLEDGE)
-    await publishing.publish()
-    yield Road(
+    if await publishing.live() is None:
+        await publishing.bring_in(KNOWLEDGE)
+        await publishing.publish()
+    return Road(
         store,
         platform,
         brain,
@@ -112,6 +110,13 @@ async def road(tmp_path: Path) -> AsyncIterator[Road]:
         clock,
         bell,
     )
-    await answering.close()
-    await courier.close()
-    await store.close()
+
+
+@pytest.fixture
+async def road(tmp_path: Path) -> AsyncIterator[Road]:
+    brain = FakeBrain(lambda question: sure(question, "track-order", 0.95, "opening-hours", "return-damaged"))
+    road = await opened(tmp_path, FakePlatform(), brain, TurnableClock())
+    yield road
+    await road.answering.close()
+    await road.courier.close()
+    await road.store.close()

@@ -35,6 +35,8 @@ class Shell:
             [sys.executable, "-m", "bot", *map(str, words)],
             cwd=self.data,
             env=environment(self.data, **settings),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # no terminal to ask at
             capture_output=True,
             text=True,
             timeout=240,
@@ -124,6 +126,38 @@ async def test_evaluate_refuses_a_malformed_cases_file(shell: Shell, tiny: Path,
     assert "cases.jsonl:2" in done.stderr and "expect" in done.stderr
 
 
+async def test_what_cannot_be_written_is_refused_before_the_work(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
+    await fresh.runs("kb", "import", tiny)
+    (tmp_path / "file").write_text("kept")
+    nowhere = tmp_path / "nowhere" / "out.csv"
+    for words in (
+        ("evaluate", "--kb", tiny, "--json", nowhere),
+        ("evaluate", "--kb", tiny, "--predictions", tmp_path),
+        ("kb", "export", nowhere),
+        ("kb", "export", tmp_path / "file" / "folder"),
+        ("db", "backup", nowhere),
+    ):
+        done = await fresh.runs(*words, status=2)
+        assert str(words[-1]) in done.stderr.splitlines()[-1] and "cannot be written" in done.stderr
+        assert done.stdout == ""
+    # And a try leaves nothing behind, not even where one target is right.
+    await fresh.runs("evaluate", "--kb", tiny, "--json", tmp_path / "figures.json", "--predictions", nowhere, status=2)
+    assert not (tmp_path / "figures.json").exists() and (tmp_path / "file").read_text() == "kept"
+
+
+async def test_a_draft_that_is_live_is_not_published_again(fresh: Shell, tiny: Path) -> None:
+    await fresh.runs("kb", "import", tiny)
+    await fresh.runs("kb", "publish")
+    again = await fresh.runs("kb", "publish", "--note", "nothing new")
+    assert "The draft is what is live: nothing to publish." in again.stderr
+    # A change is news.
+    (fresh.data / "new").mkdir()
+    text = (tiny / "kb.yaml").read_text()
+    (fresh.data / "new" / "kb.yaml").write_text(text.replace("From nine to five.", "Never."))
+    await fresh.runs("kb", "import", fresh.data / "new")
+    assert "Release 2 is live." in (await fresh.runs("kb", "publish")).stderr
+
+
 async def test_a_knowledge_base_goes_round(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
     # Given a first release
     await fresh.runs("kb", "import", tiny)
@@ -158,11 +192,26 @@ async def test_lint_names_both_entries_and_refuses_what_is_malformed(shell: Shel
     assert "kb.yaml:5" in done.stderr and "none" in done.stderr
 
 
+async def test_lint_and_import_agree_about_a_photo_that_is_none(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "mug.jpg").write_text("<html>not a mug</html>")
+    file = tmp_path / "small.yaml"
+    file.write_text((tiny / "kb.yaml").read_text() + "cases:\n  - {photo: mug.jpg, expect: track-order}\n")
+    for command in ("lint", "import"):
+        done = await fresh.runs("kb", command, file, status=2)
+        line = file.read_text().count("\n")
+        assert done.stderr.startswith(f'small.yaml:{line}: cases[0].photo: "mug.jpg" is a document; expected a photo')
+    await fresh.runs("kb", "export", tmp_path / "out", status=2)  # nothing was imported
+
+
 async def test_models_are_prepared_once(shell: Shell) -> None:
     # Without a registry in reach: nothing is fetched, since everything is there.
     for _ in range(2):
         done = await shell.runs("models", "prepare", PIP_NO_INDEX="1", PIP_INDEX_URL="http://127.0.0.1:9/simple")
         assert "Preparing" not in done.stderr
+        assert done.stderr.splitlines()[-1] == "Everything is prepared."
+    # A folder that is none is a mistake whatever is prepared.
+    done = await shell.runs("models", "prepare", "--from", "/nope", status=2)
+    assert "/nope is no folder" in done.stderr.splitlines()[-1]
 
 
 async def test_people_and_a_backup_come_back(fresh: Shell, tiny: Path, tmp_path: Path) -> None:
@@ -195,4 +244,51 @@ async def test_doctor_finds_what_is_wrong(fresh: Shell, tmp_path: Path) -> None:
     done = await fresh.runs("doctor", status=1, POLYDESK_TELEGRAM_API_URL="http://127.0.0.1:9", **wrong)
     assert "✗ broker: POLYDESK_REDIS_URL cannot be reached" in done.stdout
     assert "✗ telegram" in done.stdout
-    assert "2 of" in done.stderr.splitlines()[-1]
+    # The platform says what to look at; the last line, what to begin with.
+    assert "check this machine's network, a proxy on the way (HTTPS_PROXY) and POLYDESK_TELEGRAM_API_URL" in done.stdout
+    last = done.stderr.splitlines()[-1]
+    assert last == "2 of 8 checks failed; mend broker first: start that server, or correct the address"
+
+
+async def test_doctor_begins_with_the_models(tmp_path: Path) -> None:
+    done = await Shell(tmp_path).runs("doctor", status=1)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("1 of 8 checks failed; mend models first: polydesk models prepare")
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "why"),
+    [
+        (["--bogus"], "polydesk", "No such option: --bogus"),
+        (["nonsense"], "polydesk", "No such command 'nonsense'"),
+        (["kb", "import"], "polydesk kb import", "Missing argument 'path'"),
+        (["up", "--port", "99999"], "polydesk up", "Invalid value for '--port'"),
+        (["kb", "impord", "x"], "polydesk kb", "Did you mean 'import'?"),
+    ],
+)
+async def test_a_misused_command_ends_with_a_sentence(tmp_path: Path, words: list[str], command: str, why: str) -> None:
+    done = await Shell(tmp_path).runs(*words, status=2)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{command}: ") and why in line and line.endswith(f"see {command} --help")
+
+
+async def test_without_a_command_the_list_of_them_is_shown(tmp_path: Path) -> None:
+    done = await Shell(tmp_path).runs("kb", status=2)
+    assert "import" in done.stdout and done.stderr == "Choose one of the commands: polydesk kb COMMAND\n"
+
+
+async def test_a_wrong_role_is_refused_before_the_password_is_asked_for(tmp_path: Path) -> None:
+    done = await Shell(tmp_path).runs("user", "add", "bob", "--role", "wizard", status=2)
+    assert done.stderr == "unknown role 'wizard': choose admin or agent\n"
+    # Nobody is there to type one.
+    for words in (("add", "bob"), ("password", "bob")):
+        done = await Shell(tmp_path).runs("user", *words, status=2)
+        assert done.stderr.splitlines()[-1] == (
+            "no password was given: type one at a terminal, or set POLYDESK_NEW_PASSWORD"
+        )
+
+
+async def test_a_slip_in_a_settings_name_is_told_and_stops_nothing(fresh: Shell) -> None:
+    done = await fresh.runs("doctor", POLYDESK_RETENTION_DAY="3")
+    assert "POLYDESK_RETENTION_DAY is no setting" in done.stderr.splitlines()[0]
+    assert "was POLYDESK_RETENTION_DAYS meant?" in done.stderr

@@ -54,7 +54,7 @@ async def test_a_photo_that_dies_with_the_media_worker_leaves_nobody_in_silence(
     # When the worker dies with a lone photo in its hands
     os.kill(worker, signal.SIGKILL)
     # Then nobody looks at that photo again: a human is asked, and the customer told
-    line = await bob.sees("Something isn't working on my side, so I've asked a person to answer you")
+    line = await bob.sees("Something isn't working on my side")
     assert [choice["label"] for choice in line["choices"]] == ["Ask the bot instead"]
     # and whoever sends words with a photo while nobody can look at it gets an answer all the same.
     await ada.says("where is my order please?", files=shot)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from core.asking import Prediction
 from core.errors import KnowledgeError
 from workers.configuration import Configuration
 from workers.evaluation import evaluate
@@ -95,3 +98,23 @@ def test_a_case_that_expects_an_unknown_entry_is_refused(local: object, folder: 
     cases.write_text('{"text": "hello", "expect": "nobody"}\n', encoding="utf-8")
     with local as opened, pytest.raises(KnowledgeError):  # type: ignore[attr-defined]
         evaluate(opened, cases)
+
+
+class Loading(Local):
+    """Models that take a second to load, at the first question."""
+
+    asked = 0
+
+    def ask(self, *question: Any) -> Prediction:
+        self.asked += 1
+        if self.asked == 1:
+            time.sleep(1.0)
+        return super().ask(*question)
+
+
+def test_no_case_waits_for_models_to_load(folder: Path, models_dir: Path, encodings: Path) -> None:
+    with Loading.open(folder, Configuration("", folder, models_dir, encodings), builtins=False) as opened:
+        figures, lines = evaluate(opened, None)
+    # One question a channel was asked twice; the torn photo, which no model saw, was not
+    assert isinstance(opened, Loading) and (len(lines), opened.asked) == (4, 5)
+    assert max(figures["latency_ms"].values()) < 1000

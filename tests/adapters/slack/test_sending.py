@@ -117,6 +117,26 @@ async def test_a_message_whose_sending_broke_off_is_looked_for(
     assert again == third == Sent(shown["ts"])
 
 
+async def test_pictures_that_may_have_arrived_are_not_sent_again(slack: FakeSlack) -> None:
+    ada, shelf = slack.customer(), Shelf()
+    async with connected(slack, Ear(), shelf) as adapter:
+        (call,) = adapter.render(address(slack, ada.dm.id), Reply("", pictures=(shelf.put(picture()),)))
+        with pytest.raises(OutcomeUnknown):
+            await adapter.send(replace(call, key="row-1", since=1))
+    assert not ada.seen
+
+
+async def test_a_message_far_back_is_found(slack: FakeSlack) -> None:
+    ada = slack.customer()
+    where = address(slack, ada.dm.id)
+    async with connected(slack, Ear()) as adapter:
+        (call,) = adapter.render(where, Reply("first"))
+        sent = await adapter.send(replace(call, key="row-1"))
+        for number in range(130):
+            await ada.says(f"more {number}")
+        assert await adapter.send(replace(call, key="row-1", since=time.time_ns() // 1_000_000)) == sent
+
+
 async def test_what_cannot_be_looked_for_is_not_sent_again(slack: FakeSlack) -> None:
     ada = slack.customer()
     slack.workspace.scopes.discard("im:history")

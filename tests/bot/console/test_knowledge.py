@@ -284,6 +284,8 @@ async def test_malicious_and_broken_files_are_refused_with_their_place(admin: Vi
         ("kb.zip", archive({"kb.yaml": head, "big": b"0" * 30_000_000}), "times its size"),
         ("kb.zip", b"PK\x03\x04 not really", "not a zip"),
         ("kb.zip", archive({"readme.txt": b"x"}), "kb.yaml"),
+        ("broken.yaml", b"polydesk: 1\ntitle: x\ncolour: red\n", "broken.yaml:3: colour: unknown field"),
+        ("kb.zip", archive({"kb.yaml": head + b"    photos: [a.jpg]\n", "a.jpg": b"none"}), "entries[0].photos[0]"),
         ("kb.zip", archive({"kb.yaml": head + b"    photos: [../../etc/passwd]\n"}), "inside the uploaded folder"),
         ("kb.zip", archive({"kb.yaml": head + b"    photos: [a.jpg]\n", "a.jpg": b"<html></html>"}), "a.jpg"),
         ("kb.yaml", head + b"    answr: B\n", "kb.yaml:7"),

@@ -312,3 +312,39 @@ def test_strange_file_names_are_told_not_raised(tmp_path):
     for path in ("x" * 5000, "loop", "photos", "."):
         (tmp_path / "photos").mkdir(exist_ok=True)
         assert problems(with_photo(tmp_path, path))[0].startswith("kb.yaml:7: entries[0].photos[0]: ")
+
+
+def test_files_that_are_no_photos_and_no_recordings_are_told_with_their_lines(tmp_path):
+    # Given a page called a photo, a torn photo, a recording in the place of a photo, and one good file
+    wav = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x80>\0\0\0}\0\0\2\0\x10\0data\0\0\0\0"
+    content = {"page.jpg": b"<html></html>", "torn.jpg": b"\xff\xd8\xff torn", "say.wav": wav, "empty.png": b""}
+    for name, raw in content.items():
+        (tmp_path / name).write_bytes(raw)
+    path = kb(
+        tmp_path,
+        HEAD
+        + ENTRY
+        + "    photos:\n      - page.jpg\n      - torn.jpg\n    media: [say.wav]\n"
+        + "cases:\n  - {voice: say.wav, expect: a}\n  - voice: page.jpg\n    expect: a\n"
+        + "  - {photo: empty.png, expect: a}\n",
+    )
+    # When nobody looks, names are enough; whoever imports looks
+    assert load(path).entries[0].photos[0] == str(tmp_path / "page.jpg")
+    with pytest.raises(KnowledgeError) as raised:
+        load(path, look=True)
+    photo = "expected a photo: JPEG, PNG, WebP or GIF"
+    assert list(raised.value.problems) == [
+        f'kb.yaml:8: entries[0].photos[0]: "page.jpg" is a document; {photo}',
+        f'kb.yaml:9: entries[0].photos[1]: "torn.jpg" is damaged; {photo}',
+        f'kb.yaml:10: entries[0].media[0]: "say.wav" cannot be read; {photo}',
+        'kb.yaml:13: cases[1].voice: "page.jpg" is a document; expected a recording: OGG, MP3, M4A, WAV, FLAC or WebM',
+        f'kb.yaml:15: cases[2].photo: "empty.png" is empty; {photo}',
+    ]
+
+
+def test_a_file_goes_by_the_name_it_was_uploaded_under(tmp_path):
+    path = kb(tmp_path, "polydesk: 1\n")
+    with pytest.raises(KnowledgeError, match=r"broken\.yaml:1: title: missing"):
+        load(path, trusted=False, name="broken.yaml")
+    with pytest.raises(KnowledgeError, match=r"broken\.yaml: there is no such file"):
+        load(tmp_path / "none", name="broken.yaml")

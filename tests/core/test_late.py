@@ -1,0 +1,103 @@
+"""What comes late: edits at the last moment, and items of an album that was answered already."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from core.asking import Prediction, Question
+from core.values import Attachment, AttachmentKind, EventKind
+from tests.core.conftest import Road
+from tests.fakes.house import sure
+
+WHOLE = "where is my order please?"
+
+
+def png() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(out, "PNG")
+    return out.getvalue()
+
+
+async def test_an_edit_at_the_last_moment_is_answered_not_the_words_before_it(road: Road) -> None:
+    customer = road.customer()
+    first = customer.event(WHOLE)
+    edit = customer.event("when are you open on Monday?", kind=EventKind.EDITED, message=first.message)
+
+    def think(question: Question) -> Prediction:
+        return sure(question, "opening-hours" if "open" in question.text else "track-order")
+
+    road.brain.think = think
+    write = road.store.write
+    edited = False
+
+    async def late(work):  # type: ignore[no-untyped-def]
+        nonlocal edited
+        if road.brain.asked and not edited:
+            edited = True
+            await write(lambda tx: tx.ledger.remember(edit, 86_400_000, "default", "default"))
+        return await write(work)
+
+    road.store.write = late  # type: ignore[method-assign]
+    await road.hearing.hear(first)
+    await road.settle()
+    road.store.write = write  # type: ignore[method-assign]
+    road.answering.wake((await road.conversation()).id)
+    await road.settle()
+    assert [text.split("\n")[-1] for text in road.platform.texts("c1")] == ["Nine to five."]
+
+
+@pytest.mark.parametrize("matters", [False, True])
+async def test_a_late_item_of_an_album_changes_the_answer_instead_of_adding_one(road: Road, matters: bool) -> None:
+    customer = road.customer()
+    road.platform.files |= {"one": png(), "two": png()}
+
+    def think(question: Question) -> Prediction:
+        return sure(question, "return-damaged" if matters and len(question.photos) == 2 else "track-order")
+
+    road.brain.think = think
+    part = Attachment(AttachmentKind.PHOTO, ref="one")
+    await customer.says("is this my order?", attachments=(part,), group="album")
+    await road.settle()
+    # When its last picture comes after the answer
+    await customer.says("", attachments=(replace(part, ref="two"),), group="album")
+    await road.settle()
+    calls = road.platform.seen["c1"]
+    assert len(road.brain.asked[-1].photos) == 2
+    assert road.brain.asked[-1].text == "is this my order?"
+    assert [call.arguments["edits"] for call in calls] == (["", "1"] if matters else [""])
+    assert str(calls[-1].arguments["text"]).endswith("Send us a photo." if matters else "See the tracking page.")
+    assert "automated assistant" in str(calls[-1].arguments["text"])
+
+
+async def test_after_a_question_that_was_deleted_the_next_is_heard_out_too(road: Road) -> None:
+    """Whatever became of one turn, the quiet window of the next begins with its own first word."""
+    customer = road.customer()
+    road.brain.gate = asyncio.Event()
+    first = await customer.says(WHOLE)
+    await road.until(lambda: road.brain.asked)
+    await customer.says("", kind=EventKind.DELETED, message=first.message)
+    await road.settle()
+    road.brain.gate.set()
+    road.clock.ahead += 3600 * 1000
+    road.platform.files["one"] = png()
+    await customer.says("", attachments=(Attachment(AttachmentKind.PHOTO, ref="one"),))
+    await customer.says("is this my order?")
+    await road.settle()
+    assert [(question.text, len(question.photos)) for question in road.brain.asked[1:]] == [("is this my order?", 1)]
+
+
+async def test_each_late_item_of_an_album_knows_all_that_came_before(road: Road) -> None:
+    customer = road.customer()
+    road.platform.files |= {name: png() for name in ("one", "two", "three")}
+    for name in ("one", "two", "three"):
+        part = Attachment(AttachmentKind.PHOTO, ref=name)
+        await customer.says("is this my order?" if name == "one" else "", attachments=(part,), group="album")
+        await road.settle()
+    last = road.brain.asked[-1]
+    assert (last.text, len(last.photos)) == ("is this my order?", 3)
+    assert len(road.platform.texts("c1")) == 1
