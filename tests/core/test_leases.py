@@ -130,7 +130,10 @@ async def test_who_stops_in_the_middle_of_a_turn_is_overtaken(start) -> None:
     await until(lambda: slow.brain.asked)
     await slow.answering.idle()  # its lease has run out by its own clock, so it has let go
     assert quick.platform.texts("c1") == []
-    await until(lambda: asyncio.ensure_future(quick.look_around()) and quick.brain.asked, 3.0)
+    async with asyncio.timeout(5):
+        while not quick.brain.asked:
+            await quick.look_around()
+            await asyncio.sleep(0.2)
     slow.brain.gate.set()
     await until(lambda: quick.platform.texts("c1"))
     await quick.answering.idle()
@@ -198,11 +201,10 @@ async def test_an_outcome_that_is_known_late_is_written_down(start) -> None:
     await slow.courier.idle()
     await asyncio.sleep(SHORT)
     await quick.look_around()
-    await quick.courier.idle()
+    await asyncio.sleep(0.5)  # it has the lease now, and gives the platform a moment
     going.set()
-    await asyncio.sleep(0.3)
+    await quick.courier.idle()
     await quick.look_around()
-    await asyncio.sleep(2.5)
     await quick.courier.idle()
     assert len(quick.platform.texts("c1")) == 1
     assert await quick.store.read(lambda tx: tx.sql.column(_STATES)) == ("sent",)
