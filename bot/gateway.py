@@ -169,7 +169,7 @@ async def _seed(home: House) -> None:
                 "knowledge.kept", hint="the database has releases, so POLYDESK_KB was not read; use polydesk kb import"
             )
 
-    if await home.publishing.live() is None:
+    if await home.store.read(lambda tx: tx.knowledge.live(KB_ID)) is None:
         await home.holding.alone("seed", seed)  # gateways that start at once must not both publish
     else:
         await seed()
