@@ -11,7 +11,7 @@ up: $(VENV)/.installed
 
 test: $(VENV)/.installed-test check
 	$(BIN)/polydesk models prepare
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 # What people and CI both run before the tests: format, lint, types, borders.
 check: $(VENV)/.installed-test

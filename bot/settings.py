@@ -20,6 +20,7 @@ from core.store.engines import parsed
 
 PREFIX = "POLYDESK_"
 _BETWEEN_OURSELVES = {"POLYDESK_LEASH", "POLYDESK_NEW_PASSWORD", "POLYDESK_TEST_MODELS"}  # no settings, but known
+_NO_HOME = "nobody here has the name behind ~; write the whole path"
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?", re.ASCII)
 
 
@@ -95,6 +96,10 @@ class Settings(BaseSettings):
     def _folder(cls, value: str) -> str:
         if "://" in value:
             raise ValueError("only a folder is supported so far: give a path that gateway and workers share")
+        try:
+            Path(value).expanduser()
+        except RuntimeError as problem:
+            raise ValueError(_NO_HOME) from problem
         return value
 
     @field_validator("desk")
@@ -186,15 +191,19 @@ def load(start: Path | None = None, **overrides: object) -> Settings:
         SettingsError: with every problem at once, each naming its variable.
     """
     root = project_root(start)
+    problems: list[str] = []
     in_file = dotenv_values(root / ".env")
     given = {name: value for name, value in overrides.items() if value is not None}
     if "data" not in given:
         # A relative folder means the same place from wherever the command was started.
         written = os.environ.get(f"{PREFIX}DATA") or in_file.get(f"{PREFIX}DATA")
-        given["data"] = root / Path(written or "var").expanduser()
+        try:
+            given["data"] = root / Path(written or "var").expanduser()
+        except RuntimeError:
+            problems.append(f"{PREFIX}DATA: {_NO_HOME}")
+            given["data"] = root / "var"
     for line in _strangers((*os.environ, *in_file)):
         print(line, file=sys.stderr)
-    problems: list[str] = []
     for _ in range(2):
         try:
             settings = Settings(_env_file=root / ".env", **given)  # type: ignore[arg-type]

@@ -35,7 +35,8 @@ class Conversation:
 
     `misses` counts the turns in a row for which nothing was good enough; `waiting_since` is when a human was asked;
     `reminded_at` is when the customer or the agent was last told that nobody came; `agent` and `agent_name` say who has
-    it; `blocked` is set while the customer blocks the bot.
+    it; `blocked` is set while the customer blocks the bot; `acknowledged` once whoever writes to humans has heard that
+    they are there.
     """
 
     id: str
@@ -106,6 +107,7 @@ def claim(conversation: Conversation, agent: str, name: str, now: int) -> Conver
         # The customer goes on waiting until the agent has said something.
         waiting_since=conversation.waiting_since or now,
         reminded_at=0,
+        acknowledged=True,
         misses=0,
     )
 

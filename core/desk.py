@@ -14,9 +14,9 @@ from core.knowledge.entries import KnowledgeBase
 from core.live import Live
 from core.ports import Clock
 from core.saying import Saying, voice_for
-from core.speaking import Mouth
+from core.speaking import SYSTEM, Mouth
 from core.store.store import Store, Tx
-from core.values import Author, Role
+from core.values import Author
 
 Move = Callable[[Tx, Conversation, KnowledgeBase], Awaitable[Conversation]]
 
@@ -131,8 +131,7 @@ class Desk:
     ) -> None:
         """Tell the customer that the word has passed on; said whoever has it now."""
         words = Saying(voice_for(conversation, knowledge).say(text, **values))
-        system = Author(id="system", role=Role.SYSTEM)
-        await self._mouth.say(tx, conversation, words, now=self._clock.now(), author=system, fenced=False)
+        await self._mouth.say(tx, conversation, words, now=self._clock.now(), author=SYSTEM, fenced=False)
 
     def _wake(self, id: str) -> None:
         self._courier.wake(id)

@@ -15,7 +15,7 @@ from core.live import Published
 from core.policy import decide, kind
 from core.ports import Clock
 from core.saying import Saying, foreign, handed_over, introduced, saying, unread, voice_for
-from core.speaking import Mouth
+from core.speaking import SYSTEM, Mouth
 from core.store.store import Tx
 from core.values import EventKind, InboundEvent, Problem, Role, Turn
 
@@ -157,9 +157,13 @@ class Finishing:
         if prediction is not None and known is not None:
             text = known.answer_in(voice.language, published.knowledge.language)
             await tx.transcript.draft(conversation.id, text, _facts(decision, outcome))
-        if decision.reason is Reason.DESK and not conversation.acknowledged:
+        if not conversation.acknowledged:
             conversation = replace(conversation, acknowledged=True)
-            await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now, turn=turn.id)
+            if decision.reason is Reason.DESK:
+                await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now, turn=turn.id)
+            else:  # they blocked us when it was said
+                words = Saying(voice.say("claimed", name=conversation.agent_name))
+                await self._mouth.say(tx, conversation, words, now=now, author=SYSTEM)
         await tx.conversations.put(conversation)
 
     @staticmethod

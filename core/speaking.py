@@ -14,6 +14,7 @@ from core.store.transcript import Message
 from core.values import Attachment, AttachmentKind, Author, Choice, Reply, Role
 
 BOT = Author(id="bot", role=Role.BOT)
+SYSTEM = Author(id="system", role=Role.SYSTEM)  # tells who has the word
 BUTTON_LIFE = 30 * 24 * 3600 * 1000  # ms for which a tap on an old message still means something
 
 

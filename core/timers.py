@@ -16,9 +16,8 @@ from core.knowledge.hours import is_open, next_opening
 from core.live import Live
 from core.ports import Clock
 from core.saying import Saying, voice_for
-from core.speaking import Mouth
+from core.speaking import SYSTEM, Mouth
 from core.store.store import Store, Tx
-from core.values import Author, Role
 
 log = structlog.get_logger()
 
@@ -104,7 +103,7 @@ class Timers:
             moved = await tx.conversations.put(replace(conversation, reminded_at=now))
             if first:
                 words = Saying(voice_for(moved, published.knowledge).say("nobody", minutes=minutes))
-                await self._mouth.say(tx, moved, words, now=now, author=Author("system", role=Role.SYSTEM))
+                await self._mouth.say(tx, moved, words, now=now, author=SYSTEM)
 
         await self._store.write(remind)
         self._tell(conversation.id)
@@ -113,16 +112,15 @@ class Timers:
         """First a reminder to the agent, then the conversation goes back to the desk, never silently to the bot."""
 
         async def move(tx: Tx) -> None:
-            system = Author("system", role=Role.SYSTEM)
             if conversation.reminded_at == 0:
                 await tx.conversations.put(replace(conversation, reminded_at=now))
                 text = f"{conversation.agent_name}, the customer is waiting for your answer."
-                await tx.transcript.note(conversation.id, system, text)
+                await tx.transcript.note(conversation.id, SYSTEM, text)
                 return
             moved = await tx.conversations.put(moves.give_up(conversation, now))
             await tx.desk.unclaim(moved.id)
             text = f"{conversation.agent_name} did not answer, so the conversation waits at the desk again."
-            await tx.transcript.note(moved.id, system, text)
+            await tx.transcript.note(moved.id, SYSTEM, text)
 
         await self._store.write(move)
         self._tell(conversation.id)

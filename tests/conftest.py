@@ -10,6 +10,17 @@ import pytest
 _HERE = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the tests: all flows stay in one, since they share an installation, and begin first."""
+    for item in items:
+        if "tests/flows" in item.path.as_posix():
+            item.add_marker(pytest.mark.xdist_group("flows"))
+        else:
+            # A file at a time: what a module prepares is prepared once.
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    items.sort(key=lambda item: "tests/flows" not in item.path.as_posix())
+
+
 @pytest.fixture(scope="session")
 def models_dir() -> Path:
     """The prepared weights: POLYDESK_TEST_MODELS, else var/models of the repository, fetched when absent."""

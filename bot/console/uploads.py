@@ -41,10 +41,11 @@ def router(front: Front) -> APIRouter:
         try:
             part = await asyncio.to_thread(keep, store.blobs, Attachment(AttachmentKind(kind)), raw)
         except Unreadable as unreadable:
-            raise BadInput(f"{name} cannot be read: {words.problem(unreadable.problem.value)}") from unreadable
+            why = words.problem(unreadable.problem.value)
+            raise BadInput(f"{name} cannot be read ({why}): {words.readable(kind)}") from unreadable
         if part.kind.value != kind:
-            what = "photo: send JPEG, PNG, WebP or GIF" if kind == "photo" else "voice note: send a recording"
-            raise BadInput(f"{name} is not a {what}")
+            what = "photo" if kind == "photo" else "voice note"
+            raise BadInput(f"{name} cannot be read as a {what}: {words.readable(kind)}")
         await refer(store, part.blob, f"upload:{visitor.name}")
         return JSONResponse({"sha": part.blob, "mime": part.mime})
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from adapters.web.render import html as _web
 from bot.console.evidence import SHORT, rows
 from core.conversation import Conversation, Owner
+from core.fetching import LARGEST
 
 _REASONS = {
     "asked": "asked for a person",
@@ -39,6 +40,7 @@ _PROBLEMS = {
     "not_delivered": "it never arrived",
     "no_permission": "the platform does not let us open files",
 }
+_READABLE = {"photo": "JPEG, PNG, WebP or GIF", "voice": "a recording such as OGG, MP3, M4A, WAV or WebM"}
 
 
 def markdown(text: str) -> Markup:
@@ -78,6 +80,11 @@ def reason(conversation: Conversation) -> str:
 def problem(name: str) -> str:
     """Why a file could not be read."""
     return _PROBLEMS.get(name, name.replace("_", " "))
+
+
+def readable(kind: str) -> str:
+    """What to send instead of a file that cannot be read; `kind` is `photo` or `voice`."""
+    return f"send {_READABLE.get(kind, 'a photo or a recording')} of at most {LARGEST // 1024 // 1024} MB"
 
 
 def sentence(text: str) -> str:

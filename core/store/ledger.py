@@ -298,7 +298,9 @@ class Ledger:
 
     async def _block(self, address: Address, id: str, blocked: bool) -> Conversation:
         change = update(conversations).where(or_(conversations.c.id == id, _in_chat(address)))
-        await self._sql.run(change.values(blocked=blocked, version=conversations.c.version + 1))
+        values = {"blocked": blocked, "version": conversations.c.version + 1}
+        # What we said meanwhile, such as who is there now, was heard by nobody: it is acknowledged anew.
+        await self._sql.run(change.values(values if blocked else {**values, "acknowledged": False}))
         row = await self._sql.row(select(conversations).where(conversations.c.id == id))
         assert row is not None
         return from_row(row)

@@ -75,6 +75,14 @@ def test_what_cannot_be_used_later_is_told_at_once(monkeypatch: pytest.MonkeyPat
     assert "nonsense-secret" not in str(caught.value)
 
 
+def test_the_home_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYDESK_DATA", "~no-such-user/polydesk")
+    monkeypatch.setenv("POLYDESK_BLOBS", "~no-such-user/blobs")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["POLYDESK_DATA", "POLYDESK_BLOBS"]
+
+
 @pytest.mark.parametrize("url", ["mysql://h/d", "sqlite://", "postgresql:/h/d"])
 def test_other_databases_are_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="POLYDESK_DATABASE_URL"):

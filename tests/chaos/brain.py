@@ -21,7 +21,6 @@ class Asked:
     units: tuple[int, ...]
     unit: int
     mode: str
-    at: float
 
 
 class ChaosBrain:
@@ -60,7 +59,7 @@ class ChaosBrain:
             raise BrainLate("no prediction in time")
         await asyncio.sleep(takes)
         prediction, mode = self._prediction(question, unit)
-        self.told.append(Asked(question.id, units, unit, mode, world.now))
+        self.told.append(Asked(question.id, units, unit, mode))
         world.note(f"brain predicts {mode} {unit} for {units}")
         await world.point("predicted", self.chats[unit])
         return prediction

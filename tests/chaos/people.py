@@ -13,7 +13,7 @@ from core.values import Address, Attachment, AttachmentKind, Author, EventKind, 
 from tests.chaos.brain import ChaosBrain
 from tests.chaos.house import Down, House
 from tests.chaos.platform import ChaosPlatform
-from tests.chaos.world import World, WorldClock
+from tests.chaos.world import BEGAN, World
 
 _LINGERS = 90.0  # seconds within which an answer may meet a block that came after its question
 
@@ -82,7 +82,6 @@ class Customer:
         self.address = Address(platform.platform, "bot", chat)
         self.author = Author(f"user-{chat}", "Ada", language="en")
         self.chat = chat
-        self._clock = WorldClock(world)
         self._events = itertools.count(1)
 
     async def live(self) -> None:
@@ -119,7 +118,7 @@ class Customer:
             kind=EventKind.CREATED,
             address=self.address,
             author=self.author,
-            at=self._clock.now(),
+            at=BEGAN + int(self.world.now * 1000),  # by the platform's clock, which does not leap
             text=text,
             message=f"{self.chat}-{number}",
         )

@@ -41,10 +41,12 @@ class Case:
     books: Books
     now: int
 
-    def covers(self, unit: int, at: float = float("inf")) -> tuple[int, ...]:
-        """The questions that this unit's answer, shown `at`, answers: those of the last turn that predicted it."""
-        last = [told.units for told in self.brain.told if told.unit == unit and told.at <= at]
-        return last[-1] if last else (unit,)
+    def covers(self, unit: int, one: Shown | None = None) -> tuple[int, ...]:
+        """The questions that this unit's answer answers: those of the turn in which it was shown, else of the last."""
+        told = [asked for asked in self.brain.told if asked.unit == unit]
+        row = self.books.outbox.get(one.key) if one else None
+        mine = [asked for asked in told if row and asked.turn == row["turn"]] or told
+        return mine[-1].units if mine else (unit,)
 
     def tapped(self, unit: int) -> int:
         """How often a customer asked for this entry by a button."""
@@ -111,6 +113,8 @@ def _missing(case: Case, ask: Ask) -> str:
     states = {row["state"] for row in rows}
     if ask.wordless and (states == {"sent"} or (not rows and _album_answered(case, ask))):
         return ""  # the brain did without the photo, and its answer was shown (a row sent and not shown is lost)
+    if not rows and ask.group and _album_settled(case, ask, id):
+        return ""
     if not rows:
         return f"decided ({decision['kind']}), and nothing was said"
     if "superseded" in states:
@@ -131,6 +135,15 @@ def _album_answered(case: Case, ask: Ask) -> bool:
     )
 
 
+def _album_settled(case: Case, ask: Ask, conversation: str) -> bool:
+    """Whether what was said about the items that came in time stands: answered, or of an outcome that is told."""
+    mine = {one.event for one in case.record.asks.values() if one.group == ask.group}
+    turns = {event["turn"] for key, event in case.books.events.items() if key in mine}
+    rows = [row for turn in turns if turn for row in case.books.rows(conversation, turn)]
+    unknown = any(row["state"] == "unknown" for row in rows)
+    return any(row["state"] == "sent" for row in rows) or (unknown and conversation in case.books.notices)
+
+
 def _doubled(case: Case) -> Iterator[Violation]:
     for key, times in Counter(one.key for one in case.shown if not one.edited).items():
         if times > 1:
@@ -138,14 +151,14 @@ def _doubled(case: Case) -> Iterator[Violation]:
             yield Violation("doubled", f"{text!r} was shown {times} times by one row")
     said: dict[int, list[tuple[int, ...]]] = {}
     for unit, one in case.said():
-        said.setdefault(unit, []).append(case.covers(unit, one.at))
-    for unit, times in said.items():
-        if case.tapped(unit) and len(times) > len(set(times)) + case.tapped(unit):
-            yield Violation("doubled", f"question {unit} was answered {len(times)} times")
+        said.setdefault(unit, []).append(case.covers(unit, one))
+    for unit, showings in said.items():
+        if case.tapped(unit) and len(showings) > len(set(showings)) + case.tapped(unit):
+            yield Violation("doubled", f"question {unit} was answered {len(showings)} times")
     answers: dict[int, list[tuple[int, ...]]] = {}
     for answer, one in case.said():
         if not case.tapped(answer):
-            covers = case.covers(answer, one.at)
+            covers = case.covers(answer, one)
             for unit in covers:
                 answers.setdefault(unit, []).append(covers)
     for unit, given in answers.items():
@@ -158,7 +171,7 @@ def _disordered(case: Case) -> Iterator[Violation]:
     for unit, one in case.said():
         if case.tapped(unit):
             continue
-        asks = [case.record.asks[part] for part in case.covers(unit, one.at) if part in case.record.asks]
+        asks = [case.record.asks[part] for part in case.covers(unit, one) if part in case.record.asks]
         events = [event for ask in asks if (event := case.books.events.get(ask.event)) and event["turn"]]
         if not events:
             continue

@@ -329,6 +329,20 @@ async def test_a_block_that_is_heard_late_silences_nobody_who_writes(road: Road)
     assert len(road.platform.texts("c1")) == 2
 
 
+async def test_who_blocked_us_when_a_human_came_hears_of_it_later(road: Road) -> None:
+    customer = road.customer()
+    await customer.says(WHOLE)
+    await road.settle()
+    await road.hearing.hear(customer.event(kind=EventKind.BLOCKED, at=road.clock.now() + 1000))
+    id = (await road.conversation()).id
+    await road.desk.claim(id, Author("bea", "Bea", role=Role.AGENT))
+    await road.hearing.hear(customer.event(kind=EventKind.UNBLOCKED))
+    await customer.says("hello, is anybody there?")
+    await customer.says("hello again?")
+    await road.settle()
+    assert road.platform.texts("c1")[1:] == ["Bea is here for you now."]
+
+
 async def test_words_from_long_ago_get_an_apology_and_a_human(road: Road) -> None:
     await road.customer().says(WHOLE, at=road.clock.now() - 3 * 3600 * 1000)
     await road.settle()

@@ -137,7 +137,7 @@ class House:
         """What the person has heard, once it is so many messages; they have time to become too many."""
         await self.until(lambda: len(person.seen()) >= count)
         await self.settle()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
         return heard(person)
 
     async def conversation(self, person: Person) -> Conversation:

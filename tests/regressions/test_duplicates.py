@@ -169,7 +169,7 @@ async def test_05_a_gateway_killed_between_posting_and_recording_does_not_post_t
         assert await house.answers(ada, len(said) + 1) == [*said, AND_HOURS]
 
 
-@everywhere
+@once_each
 async def test_05_what_never_left_is_posted_by_the_next_gateway(ground: Ground, tmp_path: Path) -> None:
     ada = ground.person()
     async with life(ground, tmp_path) as house:

@@ -12,10 +12,10 @@ from core.knowledge.entries import Desk, KnowledgeBase
 from core.knowledge.rules import DAYS
 from core.store.transcript import MessageKind
 from core.texts import say
-from tests.adapters.slack.stage import picture
 from tests.regressions.doors import everywhere, once_each
 from tests.regressions.ground import Ground
 from tests.regressions.house import AND_HOURS, AND_ORDER, HOURS, KNOWLEDGE, MIA, ORDER, House, SlowBrain, heard, life
+from tests.workers.media.recordings import recorded
 
 HANDED_OVER = say("handoff", "en")
 HERE = say("claimed", "en", name="Mia")
@@ -40,10 +40,10 @@ async def test_08_a_human_who_claims_while_the_brain_thinks_gets_its_idea_as_a_d
     assert [text.split("\n")[-1] for text in await house.answers(ada, 2)] == [HERE, "It left this morning."]
 
 
-@everywhere
+@once_each
 async def test_08_words_of_the_bot_that_wait_for_the_platform_are_dropped_when_a_human_claims(house: House) -> None:
     ada = house.ground.person()
-    house.ground.throttle(2, "tracking page")
+    house.ground.throttle(1, "tracking page")
     await ada.says(ORDER)
     await house.until(lambda: [call for call in house.ground.fake.calls if call.status == 429])
     await house.settle()
@@ -89,10 +89,10 @@ async def test_09_without_an_answer_from_the_workers_a_human_is_asked_and_the_cu
 
 
 @once_each
-async def test_09_a_photo_that_kills_its_worker_is_handed_over_after_one_attempt(house: House) -> None:
+async def test_09_a_voice_note_that_kills_its_worker_is_handed_over_after_one_attempt(house: House) -> None:
     house.brain.think = lambda question: BrainGone("died", held=True)
     ada = house.ground.person()
-    await ada.shows(picture())
+    await ada.speaks(recorded("ogg", "libopus", seconds=1.0))
     assert await house.answers(ada, 1) == [f"{say('trouble', 'en')}\n\n{HANDED_OVER}"]
     assert len(house.brain.asked) == 1 and await _waits(house, "brain")
 
@@ -103,7 +103,7 @@ def closed() -> KnowledgeBase:
     return KnowledgeBase(KNOWLEDGE.title, entries=KNOWLEDGE.entries, desk=Desk(hours={day: ((600, 660),)}))
 
 
-@everywhere
+@once_each
 async def test_09_outside_the_working_hours_the_customer_hears_when_somebody_will_be_there(
     ground: Ground, tmp_path: Path
 ) -> None:

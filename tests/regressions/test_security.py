@@ -24,38 +24,27 @@ async def _event(house: House) -> tuple[str, bytes, Any]:
     return fake.events.url, body, ada
 
 
-def _headers(fake: FakeSlack, body: bytes, forgery: str) -> dict[str, str]:
-    good = fake.events.signed(body)
-    match forgery:
-        case "no signature":
-            return good | {"X-Slack-Signature": ""}
-        case "another secret":
-            return fake.events.signed(body, secret="0" * 32)
-        case "another body":
-            return fake.events.signed(body + b" ")
-        case "no timestamp":
-            return good | {"X-Slack-Request-Timestamp": ""}
-        case "old":
-            return fake.events.signed(body, at=int(time.time()) - 301)
-        case "of the future":
-            return fake.events.signed(body, at=int(time.time()) + 305)
-        case "old, made younger":
-            return fake.events.signed(body, at=int(time.time()) - 301) | {
-                "X-Slack-Request-Timestamp": str(int(time.time()))
-            }
-    raise ValueError(forgery)
+def _forged(fake: FakeSlack, body: bytes) -> dict[str, dict[str, str]]:
+    good, now = fake.events.signed(body), int(time.time())
+    old = fake.events.signed(body, at=now - 301)
+    return {
+        "no signature": good | {"X-Slack-Signature": ""},
+        "no timestamp": good | {"X-Slack-Request-Timestamp": ""},
+        "another secret": fake.events.signed(body, secret="0" * 32),
+        "another body": fake.events.signed(body + b" "),
+        "old": old,
+        "old, made younger": old | {"X-Slack-Request-Timestamp": str(now)},
+        "of the future": fake.events.signed(body, at=now + 310),
+    }
 
 
 @slack_http
-@pytest.mark.parametrize(
-    "forgery",
-    ["no signature", "another secret", "another body", "no timestamp", "old", "of the future", "old, made younger"],
-)
-async def test_20_an_event_that_slack_did_not_sign_just_now_is_refused(house: House, forgery: str) -> None:
+async def test_20_an_event_that_slack_did_not_sign_just_now_is_refused(house: House) -> None:
+    fake = house.ground.fake
     url, body, ada = await _event(house)
-    status, _, _ = await house.ground.fake.events.post(url, body, JSON, _headers(house.ground.fake, body, forgery))
+    answers = {name: await fake.events.post(url, body, JSON, headers) for name, headers in _forged(fake, body).items()}
     await house.settle()
-    assert status == 401
+    assert {name: status for name, (status, _, _) in answers.items()} == dict.fromkeys(answers, 401)
     assert await house.keys() == [] and ada.seen() == [] and house.brain.asked == []
 
 

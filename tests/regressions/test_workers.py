@@ -46,7 +46,7 @@ class Worker:
         return wire.load(Question, body[0][0])
 
     async def says(self, question: Question, prediction: Prediction) -> None:
-        await self._redis.lpush(question.inbox, wire.dumps(prediction))  # type: ignore[misc]
+        await self._redis.lpush(question.inbox, wire.dumps(prediction))
 
 
 @asynccontextmanager
@@ -94,12 +94,13 @@ async def test_14_a_transcript_that_comes_after_a_text_only_reply_does_not_doubl
         words = await slow.takes("text")
         assert late[0].voices and late[1].attempt == 2 and not words.voices
         await slow.says(words, sure(words, "opening-hours"))
-        assert await house.answers(ada, 1) == [AND_HOURS]
+        (told,) = await house.answers(ada, 1)
+        assert told.startswith(AND_HOURS)
         for question in late:
             thought = Prediction(question.id, question.attempt, question.release, "m", (Candidate("terms", 0.9),), 0.9)
             await slow.says(question, thought)
         await asyncio.sleep(0.3)
-        assert await house.answers(ada, 1) == [AND_HOURS]
+        assert await house.answers(ada, 1) == [told]
 
 
 def _codec(person: object) -> tuple[str, ...]:

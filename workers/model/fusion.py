@@ -103,6 +103,8 @@ def _contested(pooled: Numbers, opinions: Sequence[Opinion]) -> Numbers:
     `a / (a + b)`; what is lost goes to that other entry. Words beside a picture ask something of it, so that theirs
     count even when they are few; a picture may be of anything, so that its own counts squared.
     """
+    if all(opinion.channel not in (TEXT, VOICE) for opinion in opinions):
+        return pooled  # a picture without a word is about itself, whatever was said before it
     sides = [[o.scores for o in opinions if o.channel in names] for names in (_SAID, _SHOWN)]
     if not all(sides):
         return pooled

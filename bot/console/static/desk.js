@@ -76,6 +76,7 @@ document.addEventListener("live", ({ detail }) => {
 });
 
 // ---- the open conversation
+const room = new ResizeObserver(() => { if (atEnd) down(); });
 function begin() {
   for (const part of PARTS) if ($(part)) remember($(part));
   $("desk").classList.toggle("chosen", Boolean(open()));
@@ -84,6 +85,9 @@ function begin() {
   grow();
   down();
   mark();
+  // What makes the transcript smaller (a longer answer, a trouble) must not hide its end.
+  room.disconnect();
+  if ($("transcript")) room.observe($("transcript"));
   $("transcript")?.addEventListener("load", () => { if (atEnd) down(); }, true);
   $("transcript")?.addEventListener("scroll", () => {
     atEnd = nearEnd();
@@ -104,7 +108,7 @@ function forgetChoice() {
   $("chosen").hidden = true;
 }
 
-document.body.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === "talk") begin(); });
+document.body.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === "talk") { trouble(""); begin(); } });
 document.body.addEventListener("htmx:configRequest", ({ detail }) => {
   if (detail.elt.id === "composer" && detail.elt.elements.mode.value === "note") {
     detail.path = `/console/desk/${detail.elt.dataset.id}/note`;

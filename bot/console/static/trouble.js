@@ -14,6 +14,14 @@ export function trouble(text, link = "") {
   place.replaceChildren(box);
 }
 
+// What is shown now, for `settled`.
+export const shown = () => document.getElementById("trouble").firstElementChild;
+
+// Something went well that began while `before` was shown: that trouble is over, a later one is not.
+export function settled(before) {
+  if (before && before === shown()) trouble("");
+}
+
 // The server words its troubles as a part of a page.
 export async function refused(answer) {
   document.getElementById("trouble").innerHTML = await answer.text();

@@ -1,7 +1,8 @@
 // Files for a form: chosen, dropped or pasted, kept by the server at once, so that the form only names them.
-import { headers, refused, trouble } from "./trouble.js";
+import { headers, refused, settled, shown, trouble } from "./trouble.js";
 
 const LARGEST = 20 * 1024 * 1024;
+const READABLE = { photo: "send JPEG, PNG, WebP or GIF", voice: "send a recording such as OGG, MP3, M4A, WAV or WebM" };
 const pending = new Map(); // form -> uploads on their way
 
 function zoneOf(target) {
@@ -40,8 +41,8 @@ function changed(zone) {
 
 export function add(zone, files) {
   for (const file of files) {
-    if (!fits(zone, file)) trouble(`${file.name} is not a ${zone.dataset.kind === "photo" ? "photo" : "recording"}.`);
-    else if (file.size > LARGEST) trouble(`${file.name} is too large: at most 20 MB.`);
+    if (!fits(zone, file)) trouble(`${file.name} cannot be read: ${READABLE[zone.dataset.kind]}.`);
+    else if (file.size > LARGEST) trouble(`${file.name} is too large: send at most 20 MB.`);
     else send(zone, file);
   }
 }
@@ -49,6 +50,7 @@ export function add(zone, files) {
 function send(zone, file) {
   const { figure, input } = thumb(zone, { url: URL.createObjectURL(file), name: file.name });
   figure.classList.add("loading");
+  const before = shown();
   const form = new FormData();
   form.set("file", file, file.name || "recording.webm");
   const work = fetch(`/console/uploads?kind=${zone.dataset.kind}`, { method: "POST", body: form, headers: headers() })
@@ -56,6 +58,7 @@ function send(zone, file) {
       if (!answer.ok) { await refused(answer); return figure.remove(); }
       input.value = (await answer.json()).sha;
       figure.classList.remove("loading");
+      settled(before);
     })
     .catch(() => { figure.remove(); trouble(`${file.name} did not reach the server; add it again.`); })
     .finally(() => changed(zone));

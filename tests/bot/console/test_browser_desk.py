@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from tests.bot.console.browsing import chromium, log_in, page_of
+from tests.bot.console.browsing import PHONE, chromium, drop, log_in, page_of
 from tests.bot.console.stage import ADMIN, AGENT, OTHER_AGENT, Gateway, jpeg
 
 pytestmark = pytest.mark.browser
@@ -120,6 +120,49 @@ async def test_what_an_agent_types_survives_colleagues_reloads_and_refusals(gate
         await mia.evaluate("() => document.getElementById('composer').requestSubmit()")
         await expect(mia.get_by_role("alert")).to_contain_text("Claim the conversation first")
         assert await box.input_value() == "A long answer that took an hour"
+
+
+async def test_a_photo_that_cannot_be_read_is_in_nobodys_way(gateway: Gateway) -> None:
+    for window in ({"width": 1280, "height": 720}, PHONE):
+        async with (
+            chromium() as browser,
+            page_of(browser, gateway.url) as customer,
+            page_of(browser, gateway.url, viewport=window) as mia,
+        ):
+            await customer.goto("/")
+            await customer.get_by_role("button", name="Talk to a person").click()
+            await log_in(mia, AGENT)
+            await mia.locator(".ticket.is-desk").click()
+            await mia.locator("#head").get_by_role("button", name="Take over").click()
+            zone = mia.locator("#composer [data-upload]")
+            alert = mia.get_by_role("alert")
+            # What can be read is said, by the page and by the server
+            await drop(zone, [("notes.pdf", "application/pdf", b"%PDF-1.4")])
+            await expect(alert).to_contain_text("notes.pdf cannot be read: send JPEG, PNG, WebP or GIF")
+            await drop(zone, [("page.jpg", "image/jpeg", b"<html></html>")])
+            await expect(alert).to_contain_text("page.jpg cannot be read (a document): send JPEG, PNG, WebP or GIF")
+            # It covers nothing: it stands above the conversation, whose end is still in sight
+            told, talk = await alert.bounding_box(), await mia.locator("#talk").bounding_box()
+            assert told and talk and told["height"] > 0 and told["y"] + told["height"] <= talk["y"]
+            await expect(mia.locator("#transcript .said").last).to_be_in_viewport(ratio=1)
+            # A note is saved by mouse, and then the trouble is over
+            await mia.get_by_text("Internal note", exact=True).click()
+            await mia.get_by_role("textbox", name="Internal note").fill("sends strange photos")
+            await mia.get_by_role("button", name="Save note").click()
+            await expect(mia.locator("#transcript")).to_contain_text("sends strange photos")
+            await expect(alert).to_be_empty()
+            # So it is when the next photo can be read; one that was added together with it ends nothing
+            await mia.get_by_text("Answer", exact=True).click()
+            await drop(zone, [("page.jpg", "image/jpeg", b"<html></html>")])
+            await expect(alert).to_contain_text("page.jpg")
+            await drop(zone, [("mug.jpg", "image/jpeg", jpeg())])
+            await expect(zone.locator("input[name=photo]:not([value=''])")).to_have_count(1)
+            await expect(alert).to_be_empty()
+            await drop(zone, [("a.jpg", "image/jpeg", jpeg("red")), ("b.pdf", "application/pdf", b"%PDF-1.4")])
+            await expect(zone.locator("input[name=photo]:not([value=''])")).to_have_count(2)
+            await expect(alert).to_contain_text("b.pdf")
+            await mia.locator("#head").get_by_role("button", name="Resolve").click()
+            await expect(mia.locator("#head")).to_contain_text("Resolved")
 
 
 async def test_every_page_of_the_console_counts_with_one_connection(gateway: Gateway) -> None:

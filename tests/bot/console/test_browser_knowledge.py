@@ -40,7 +40,9 @@ async def test_an_entry_with_a_photo_is_added_published_and_rolled_back(gateway:
         # A photo by drop is there at once; what is none is refused, and the form keeps everything
         photos = page.locator("[data-name=photos]")
         await drop(photos, [("card.jpg", "image/jpeg", jpeg("red", 200)), ("page.jpg", "image/jpeg", b"<html></html>")])
-        await expect(page.get_by_role("alert")).to_contain_text("page.jpg cannot be read: a document")
+        await expect(page.get_by_role("alert")).to_contain_text(
+            "page.jpg cannot be read (a document): send JPEG, PNG, WebP"
+        )
         await expect(photos.locator("input[name=photos]:not([value=''])")).to_have_count(1)
         await page.locator("#entry").evaluate("(form) => { form.noValidate = true; }")
         await page.get_by_role("button", name="Save to the draft").click()

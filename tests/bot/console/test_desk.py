@@ -7,7 +7,8 @@ import json
 from dataclasses import replace
 
 from bot.wiring import House
-from core.values import Attachment, AttachmentKind, Problem
+from core.store.store import Tx
+from core.values import Attachment, AttachmentKind, Author, Call, Problem, Role
 from tests.bot.console.stage import AGENT, OTHER_AGENT, Gateway, Guest, Thinking, Visit, jpeg, wav
 from tests.fakes.house import sure
 
@@ -102,6 +103,31 @@ async def test_a_prediction_after_the_claim_is_a_draft_that_can_be_used(agent: V
     assert [(label.kind, label.entry) for label in labels][-1] == ("agent_entry", "track-order")
 
 
+async def test_what_the_bot_was_kept_from_saying_does_not_look_said(
+    agent: Visit, stranger: Visit, house: House
+) -> None:
+    # Given an answer that waits to be sent when an agent claims
+    _, id = await waiting(house)
+    bot = Author("bot", "Bot", Role.BOT)
+
+    async def queue(tx: Tx) -> None:
+        said = await tx.transcript.append(id, bot, "See the tracking page.")
+        later = house.store.clock.now() + 3_600_000
+        await tx.outbox.add(id, [Call("say", {})], Role.BOT, message=said.id, not_before=later)
+        refused = await tx.transcript.append(id, bot, "Refused by the platform.")
+        await tx.transcript.add_facts(refused.id, {"delivery": "refused"})
+
+    await house.store.write(queue)
+    await agent.post(f"/console/desk/{id}/claim")
+    await house.courier.idle()
+    # Then the agent sees that it was withheld, a colleague because of whom, and what was refused is told as before
+    page = (await agent.get(f"/console/desk/{id}")).text
+    assert page.count("withheld: you had taken over") == 1 and page.count('class="said bot said withheld"') == 1
+    assert page.count("not delivered") == 1
+    await stranger.log_in(OTHER_AGENT)
+    assert "withheld: Mia had taken over" in (await stranger.get(f"/console/desk/{id}")).text
+
+
 async def test_a_conversation_is_found_by_what_was_said_and_stays_found_when_resolved(
     agent: Visit, house: House
 ) -> None:
@@ -170,9 +196,12 @@ async def test_files_are_for_those_who_are_logged_in_and_never_a_page(
 
 async def test_what_is_no_photo_is_refused_by_name(agent: Visit, house: House) -> None:
     _, id = await waiting(house)
-    for raw, why in ((b"<html></html>", "a document"), (b"", "an empty file"), (wav(), "is not a photo")):
+    for raw, why in ((b"<html></html>", "a document"), (b"", "an empty file"), (wav(), "cannot be read as a photo")):
         answer = await agent.post("/console/uploads?kind=photo", files={"file": ("<b>.jpg", raw)})
         assert answer.status_code == 400 and why in answer.text and "<b>" not in answer.text
+        assert "send JPEG, PNG, WebP or GIF" in answer.text
+    answer = await agent.post("/console/uploads?kind=voice", files={"file": ("x.ogg", jpeg())})
+    assert "cannot be read as a voice note: send a recording such as OGG" in answer.text
     await agent.post(f"/console/desk/{id}/claim")
     page = await house.store.keep(b"{}")
     for photo in (page, "0" * 64, "../../x"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workers.model.fusion import OCR, PHOTO, TEXT, VOICE, LogPool, Opinion, beforehand, tempered
+from workers.model.fusion import HISTORY, OCR, PHOTO, TEXT, VOICE, LogPool, Opinion, beforehand, tempered
 
 N = 20
 POOL = LogPool()
@@ -78,6 +78,12 @@ def test_words_that_find_the_same_as_the_photo_contest_nothing() -> None:
 def test_two_that_were_both_said_or_both_shown_are_pooled_only() -> None:
     shown = [opinion(PHOTO, a=0.97), opinion(OCR, b=0.3)]
     assert POOL.fuse(shown, N)[0] > POOL.fuse([shown[0], opinion(TEXT, b=0.3)], N)[0]
+
+
+def test_a_picture_without_a_word_is_about_itself_whatever_was_said_before() -> None:
+    alone = POOL.fuse([opinion(PHOTO, a=0.98)], N)
+    after = POOL.fuse([opinion(HISTORY, b=0.5), opinion(PHOTO, a=0.98)], N)
+    assert after[0] > 0.9 > 0.1 > alone[0] - after[0]
 
 
 def test_a_second_channel_tips_the_balance() -> None:

@@ -1,0 +1,136 @@
+"""The quiet window against fixed ones, on simulated typing: how often an answer comes too early, how long people wait.
+
+    python tests/bench/quiet.py [--seed 1] [--bursts 4000]
+
+Nobody's keystrokes are published with support chats, so the traces are simulated and say so. A burst is what one
+customer wants to say in one go: a whole question, fragments ("hi", "my tent", "it broke"), a question with an
+afterthought, a photo with the words before or after it, an album, a voice note alone or with a line typed after it.
+Typing takes 0.18 s a letter on average (CHI 2018, "Observations on Typing from 136 Million Keystrokes": 52 words a
+minute on keyboards, and "How do People Type on Mobile Devices?", MobileHCI 2019: 36 words a minute on phones) with a
+log-normal pause before each message. An answer is premature when the burst goes on after it; the wait is from the last
+part of the burst to the question. Voice notes and photos arrive when they were recorded or chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from core.quiet import LONGEST, quiet_for
+from core.values import Address, Attachment, AttachmentKind, Author, EventKind, InboundEvent
+
+HERE, ADA = Address("web", "web", "1"), Author("1")
+WHOLE = (
+    "where is my order please?",
+    "can I send the boots back after a month?",
+    "my mug came broken, what now?",
+    "how long does shipping to Austria take?",
+    "do you repair tents that you did not sell",
+)
+FRAGMENTS = (
+    ("hi", "my tent", "the pole broke"),
+    ("hello", "quick question", "do you open on saturday?"),
+    ("my order", "number 4711", "it never came"),
+    ("Good morning", "where is my parcel?"),
+)
+AFTERTHOUGHTS = ("it is order 4711", "I am in Austria by the way", "thanks!")
+Window = Callable[[Sequence[InboundEvent]], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One message of a burst, `at` seconds after the burst began."""
+
+    at: float
+    event: InboundEvent
+
+
+def said(at: float, text: str = "", kind: AttachmentKind | None = None, group: str = "") -> Part:
+    """A message that arrives `at` seconds."""
+    parts = (Attachment(kind),) if kind else ()
+    event = InboundEvent(f"{at}", EventKind.CREATED, HERE, ADA, int(at * 1000), text, parts, group)
+    return Part(at, event)
+
+
+def burst(random: random.Random) -> list[Part]:
+    """What one customer says in one go."""
+
+    def typing(text: str) -> float:
+        return random.lognormvariate(-0.4, 0.5) + len(text) * random.lognormvariate(-1.9, 0.3)
+
+    def typed(texts: Sequence[str], at: float = 0.0) -> list[Part]:
+        parts = []
+        for number, text in enumerate(texts):
+            at += typing(text) if number or at else 0.0
+            parts.append(said(at, text))
+        return parts
+
+    kind = random.choices(range(7), weights=(45, 15, 10, 12, 4, 8, 6))[0]
+    whole = random.choice(WHOLE)
+    if kind == 0:
+        return typed([whole])
+    if kind == 1:
+        return typed(random.choice(FRAGMENTS))
+    if kind == 2:
+        return typed([whole, random.choice(AFTERTHOUGHTS)])
+    if kind == 3:
+        photo = said(0.0, kind=AttachmentKind.PHOTO)
+        return [photo, *typed(["what now?" if random.random() < 0.5 else whole], 0.01)]
+    if kind == 4:
+        gaps = [random.uniform(0.02, 0.9) for _ in range(random.randint(1, 5))]
+        return [said(sum(gaps[:n]), "" if n else whole, AttachmentKind.PHOTO, "g") for n in range(len(gaps) + 1)]
+    if kind == 5:
+        return [said(0.0, kind=AttachmentKind.VOICE)]
+    return [said(0.0, kind=AttachmentKind.VOICE), *typed(["order 4711"], 0.01)]
+
+
+def heard(parts: Sequence[Part], window: Window) -> tuple[bool, float]:
+    """Whether the question was asked before the burst had ended, and the wait after its last part in seconds."""
+    for number in range(1, len(parts) + 1):
+        events = [part.event for part in parts[:number]]
+        asked = min(parts[number - 1].at + window(events), parts[0].at + LONGEST)
+        asked = max(asked, parts[number - 1].at)
+        if number < len(parts) and asked < parts[number].at:
+            return True, 0.0
+    return False, asked - parts[-1].at
+
+
+def measured(bursts: Sequence[Sequence[Part]], window: Window) -> tuple[float, float, float]:
+    """Share of premature answers, median and mean wait (s) of those that were not."""
+    results = [heard(parts, window) for parts in bursts]
+    waits = [wait for premature, wait in results if not premature]
+    return 1 - len(waits) / len(results), statistics.median(waits), statistics.fmean(waits)
+
+
+def fixed(seconds: float) -> Window:
+    """What most bots do: the same pause after everything."""
+    return lambda events: seconds
+
+
+def main(seed: int, count: int) -> None:
+    """Print one row for the adaptive window and one for each fixed one."""
+    source = random.Random(seed)
+    bursts = [burst(source) for _ in range(count)]
+    print("| window | premature | median wait (s) | mean wait (s) |\n| --- | --- | --- | --- |")
+    rows = [
+        ("adaptive", quiet_for),
+        *((f"fixed {seconds} s", fixed(seconds)) for seconds in (0.0, 0.3, 0.5, 1.0, 2.0, 3.0)),
+    ]
+    for name, window in rows:
+        early, median, mean = measured(bursts, window)
+        print(f"| {name} | {100 * early:.1f} % | {median:.2f} | {mean:.2f} |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--bursts", type=int, default=4000)
+    given = parser.parse_args()
+    main(given.seed, given.bursts)
