@@ -24,6 +24,7 @@ from bot.settings import Settings
 from bot.wiring import KB_ID, House, house
 from core.broker import MEDIA, TEXT
 from core.errors import PolydeskError, Retry
+from core.leases import LOOK_EVERY, Alone
 from core.store.sweep import sweep
 from core.values import InboundEvent
 from workers.leash import hold
@@ -50,7 +51,7 @@ def run(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     async with house(settings) as home:
         await _seed(home)
-        doors = Doors(home.adapters)
+        doors = Doors(home.adapters, home.holding)
         app = build(home, doors)
         server = _Server(
             uvicorn.Config(
@@ -65,18 +66,22 @@ async def _serve(settings: Settings) -> None:
                 timeout_graceful_shutdown=3,
             )
         )
-        await home.courier.recover()
-        await home.answering.recover()
-        background = [
-            doors.run(partial(_hear, home)),
-            _prepare(home),
-            _again_and_again(home.timers.tick, _TICK_SECONDS),
-            _again_and_again(partial(sweep, home.store, retention_days=settings.retention_days), _SWEEP_SECONDS),
+        background = [doors.run(partial(_hear, home)), _prepare(home)]
+        if isinstance(home.holding, Alone):
+            await home.courier.recover()
+            await home.answering.recover()
+        else:  # what is left over may be in another gateway's hands
+            background.append(_again_and_again(home.look_around, LOOK_EVERY))
+        chores: list[tuple[str, Callable[[], Awaitable[object]], float]] = [
+            ("timers", home.timers.tick, _TICK_SECONDS),
+            ("sweep", partial(sweep, home.store, retention_days=settings.retention_days), _SWEEP_SECONDS),
         ]
         if settings.notify_url is not None:
             url = settings.public_url or f"http://{settings.host}:{settings.port}"
             alarm = Alarm(home.store, home.bell, settings.notify_url.get_secret_value(), url)
-            background.append(_again_and_again(alarm.run, 1.0))
+            chores.append(("alarm", alarm.run, 1.0))
+        for name, chore, seconds in chores:
+            background.append(home.holding.alone(name, partial(_again_and_again, chore, seconds)))
         await _together(home, server.serve(), background)
 
 
@@ -154,12 +159,20 @@ async def _seed(home: House) -> None:
     if home.settings.kb is None:
         await home.live.of(KB_ID)  # raises what to do when nothing was ever published
         return
-    if await home.publishing.seed(home.settings.kb):
-        log.info("knowledge.seeded", path=str(home.settings.kb))
+    path = home.settings.kb
+
+    async def seed() -> None:
+        if await home.publishing.seed(path):
+            log.info("knowledge.seeded", path=str(path))
+        else:
+            log.info(
+                "knowledge.kept", hint="the database has releases, so POLYDESK_KB was not read; use polydesk kb import"
+            )
+
+    if await home.store.read(lambda tx: tx.knowledge.live(KB_ID)) is None:
+        await home.holding.alone("seed", seed)  # gateways that start at once must not both publish
     else:
-        log.info(
-            "knowledge.kept", hint="the database has releases, so POLYDESK_KB was not read; use polydesk kb import"
-        )
+        await seed()
 
 
 async def _hear(home: House, event: InboundEvent) -> bool:

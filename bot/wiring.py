@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
 from adapters.registry import adapter
 from bot.brain import CeleryBrain
+from bot.line import Line
 from bot.measures import Measures
 from bot.settings import Settings, data_folder
 from core.answering import Answering, Room
@@ -21,6 +22,7 @@ from core.desk import Desk
 from core.errors import SettingsError
 from core.fetching import Fetcher
 from core.hearing import Hearing
+from core.leases import Alone, Holding, Leases
 from core.live import Live
 from core.ports import Adapter
 from core.publishing import Publishing
@@ -50,6 +52,17 @@ class House:
     timers: Timers
     publishing: Publishing
     measures: Measures = field(default_factory=Measures)
+    holding: Holding = field(default_factory=Alone)
+
+    def wake(self, conversation: str) -> None:
+        """Have both lanes of a conversation look."""
+        self.answering.wake(conversation)
+        self.courier.wake(conversation)
+
+    async def look_around(self) -> None:
+        """Take over the conversations that have something to do and no gateway that does it."""
+        for conversation in await self.store.read(lambda tx: tx.leases.neglected(tuple(self.adapters))):
+            self.wake(conversation)
 
 
 @asynccontextmanager
@@ -64,19 +77,26 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     data_folder(settings)
     store = await Store.open(settings.database, settings.blob_folder, clock, exclusive=True)
     try:
-        bell = Bell()
-        brain = CeleryBrain(settings.redis_url.get_secret_value(), uuid.uuid4().hex)
+        gateway, redis_url = uuid.uuid4().hex, settings.redis_url.get_secret_value()
+        line = Line(redis_url, gateway) if settings.postgres else None
+        leases = Leases(store, clock, gateway, line.call) if line else None
+        holding = leases or Alone()
+        bell = Bell(line.ring if line else None)
+        brain = CeleryBrain(redis_url, gateway)
         adapters = open_doors(settings, store, bell)
         live = Live(store, store.blobs)
-        courier = Courier(store, adapters, live, bell, clock)
+        courier = Courier(store, adapters, live, bell, clock, holding)
         mouth = Mouth(adapters)
         measures = Measures()
         measures.count_workers(lambda: brain.workers)
         fetcher = Fetcher(adapters, store.blobs, clock)
-        room = Room(store, brain, adapters, fetcher, live, courier, bell, clock, measures.turn)
+        room = Room(store, brain, adapters, fetcher, live, courier, bell, clock, measures.turn, holding)
         answering = Answering(room)
-        async with brain.running():
-            yield House(
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(brain.running())
+            if leases is not None:
+                await stack.enter_async_context(leases.running())
+            home = House(
                 settings=settings,
                 store=store,
                 bell=bell,
@@ -90,7 +110,11 @@ async def house(settings: Settings) -> AsyncIterator[House]:
                 timers=Timers(store, live, mouth, courier, bell, clock, patience),
                 publishing=Publishing(store, bell, clock, KB_ID, brain),
                 measures=measures,
+                holding=holding,
             )
+            if line is not None:
+                await stack.enter_async_context(line.running(bell.hear, home.wake, bell.ring_all))
+            yield home
             await answering.close()
             await courier.close()
     finally:

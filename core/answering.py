@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -18,6 +18,7 @@ from core.errors import Retry
 from core.fetching import Fetcher
 from core.finishing import Finishing, Outcome
 from core.lanes import Lanes
+from core.leases import Alone, Holding, Lost
 from core.listening import Listening, talk
 from core.live import Live, Published
 from core.policy import kind
@@ -51,6 +52,7 @@ class Room:
     bell: Bell
     clock: Clock
     measure: Callable[[str, float], None] = lambda decision, seconds: None
+    holding: Holding = field(default_factory=Alone)
 
 
 class Answering:
@@ -86,8 +88,13 @@ class Answering:
 
     async def _work(self, id: str) -> None:
         try:
-            await self._road(id)
+            async with self._room.holding.held(id) as ours:
+                if ours:
+                    await self._road(id)
             self._failures.pop(id, None)
+        except Lost as lost:
+            self._began.pop(id, None)  # whoever has the conversation now hears it out anew
+            log.warning("turn.overtaken", conversation=id, problem=str(lost))
         except Exception as problem:
             if isinstance(problem, Retry) and not isinstance(problem, Conflict):
                 raise  # the database is away for a moment: the lane looks again
@@ -95,7 +102,9 @@ class Answering:
             if self._failures[id] < _PATIENCE:
                 raise
             log.exception("turn.given_up", conversation=id)
-            await self._give_up(id)
+            async with self._room.holding.held(id) as ours:
+                if ours:
+                    await self._give_up(id)
 
     async def _give_up(self, id: str) -> None:
         """Whatever it is that we cannot do with these events, a human can look at them, and the customer is told."""
@@ -103,6 +112,7 @@ class Answering:
         published = await self._room.live.or_nothing(conversation.kb_id)
 
         async def hand_over(tx: Tx) -> None:
+            await self._room.holding.confirm(tx, id)
             conversation = await _read(tx, id)
             await tx.ledger.settle(id, [event.id for event in await tx.ledger.pending(id)])
             if conversation.owner is Owner.BOT:
@@ -134,6 +144,9 @@ class Answering:
         published = await self._published(id)
 
         async def act(tx: Tx) -> None:
+            await self._room.holding.confirm(tx, id)
+            if event.id not in [known.id for known in await tx.ledger.pending(id)]:
+                return  # somebody else acted upon it meanwhile
             await self._taps.take(tx, await _read(tx, id), event, published)
             await tx.ledger.settle(id, [event.id])
 
@@ -151,6 +164,7 @@ class Answering:
         turn = Turn(new_id(), id, (*earlier.events, *events) if earlier else events)
 
         async def finish(tx: Tx) -> Decision:
+            await self._room.holding.confirm(tx, id)
             pending = await tx.ledger.pending(id)
             if _words(pending[: len(events)]) != _words(events):
                 raise Superseded  # edited or deleted at the last moment
@@ -199,6 +213,7 @@ class Answering:
 
     async def _say_holding(self, id: str, turn: str, published: Published) -> None:
         async def hold(tx: Tx) -> None:
+            await self._room.holding.confirm(tx, id)
             conversation = await _read(tx, id)
             if conversation.owner is Owner.BOT:
                 voice = voice_for(conversation, published.knowledge)

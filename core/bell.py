@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 EVERYTHING = ""  # the topic that every ring reaches
+BUSY = "busy:"  # begins the topics that tell of a moment, such as an answer being prepared
 
 
 class Bell:
-    """Rings topics (the id of a conversation or a web chat) in one process; a slow listener misses only repeats."""
+    """Rings topics (the id of a conversation or a web chat) in one process; a slow listener misses only repeats.
 
-    def __init__(self) -> None:
+    `tell` passes what rings here on to other processes, whose news come in by `hear`.
+    """
+
+    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
+        self._tell = tell
         self._listeners: dict[str, set[Listener]] = {}
 
     def ring(self, topic: str) -> None:
         """Tell everybody who listens to the topic, or to everything."""
+        self.hear(topic)
+        if self._tell is not None:
+            self._tell(topic)
+
+    def hear(self, topic: str) -> None:
+        """The same in this process alone, for something that rang in another one."""
         for listener in self._listeners.get(topic, set()) | self._listeners.get(EVERYTHING, set()):
             listener.add(topic)
+
+    def ring_all(self) -> None:
+        """Have every page of this process look: nobody knows what it has missed, moments aside."""
+        for topic, listeners in self._listeners.items():
+            for listener in listeners if not topic.startswith(BUSY) else ():
+                listener.add(topic)
 
     @asynccontextmanager
     async def listening(self, topic: str = EVERYTHING) -> AsyncIterator[Listener]:

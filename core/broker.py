@@ -11,6 +11,15 @@ BEAT_SECONDS = 1.0
 BEAT_EXPIRES = 4  # seconds without a beat after which a worker counts as dead
 
 
+BELL = "polydesk:bell"
+"""The channel on which gateways tell each other what changed: a JSON list of topics."""
+
+
+def calls(gateway: str) -> str:
+    """The channel on which a gateway hears which conversations it must look at: a JSON list of their ids."""
+    return f"polydesk:calls:{gateway}"
+
+
 def inbox(gateway: str) -> str:
     """The list on which a gateway's predictions come back."""
     return f"polydesk:inbox:{gateway}"

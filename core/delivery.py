@@ -14,6 +14,7 @@ from core.bell import Bell
 from core.conversation import Conversation, Owner
 from core.errors import Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
 from core.lanes import Lanes
+from core.leases import Alone, Holding, Lost
 from core.live import Live, Published
 from core.ports import Adapter, Clock
 from core.saying import Saying, voice_for
@@ -37,15 +38,25 @@ _ASKED_AGAIN = "asked_again"
 class Courier:
     """One lane a conversation; wake it after every commit that added to the outbox."""
 
-    def __init__(self, store: Store, doors: Mapping[str, Adapter], live: Live, bell: Bell, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        doors: Mapping[str, Adapter],
+        live: Live,
+        bell: Bell,
+        clock: Clock,
+        holding: Holding | None = None,
+    ) -> None:
         self._store = store
         self._doors = doors
         self._live = live
         self._mouth = Mouth(doors)
         self._bell = bell
         self._clock = clock
-        self._lanes = Lanes(self._drain)
+        self._holding = holding or Alone()
+        self._lanes = Lanes(self._work)
         self._later: set[asyncio.Task[None]] = set()
+        self._records: set[asyncio.Task[None]] = set()
 
     def wake(self, conversation: str) -> None:
         """There may be something to send."""
@@ -76,6 +87,9 @@ class Courier:
         for task in self._later:
             task.cancel()
         await self._lanes.finish(seconds)
+        for task in self._records:
+            task.cancel()
+        await asyncio.gather(*self._records, return_exceptions=True)
 
     async def close(self) -> None:
         """Stop at once."""
@@ -85,23 +99,44 @@ class Courier:
         """Wait until no lane works."""
         await self._lanes.idle()
 
+    async def _work(self, conversation: str) -> None:
+        try:
+            async with self._holding.held(conversation) as ours:
+                if ours:
+                    await self._drain(conversation)
+        except Lost as lost:
+            log.warning("delivery.overtaken", conversation=conversation, problem=str(lost))
+
     async def _drain(self, conversation: str) -> None:
-        async def take(tx: Tx) -> tuple[Adapter, Outgoing] | int | None:
+        async def take(tx: Tx) -> tuple[Adapter, Outgoing] | Outgoing | int | None:
+            token = await self._holding.confirm(tx, conversation)
             known = await tx.conversations.get(conversation)
             door = self._doors.get(known.address.platform) if known else None
             if door is None:
                 return None  # a door that is shut today may be open after the next start: its rows wait
-            row = await tx.outbox.take(conversation, self._clock.now())
-            return await tx.outbox.due(conversation) if row is None else (door, row)
+            row = await tx.outbox.take(conversation, self._clock.now(), token)
+            if row is not None:
+                return door, row
+            left = await tx.outbox.stuck(conversation) if token else ()
+            return next((one for one in left if one.holder != token), None) or await tx.outbox.due(conversation)
 
-        while isinstance(taken := await self._store.write(take), tuple):
-            await self._send(*taken)
+        while not (isinstance(taken := await self._store.write(take), int) or taken is None):
+            if isinstance(taken, Outgoing):  # somebody was sending it under the lease before ours
+                await self._clock.sleep(_LOOK_AFTER)
+                await self._doubt(taken)
+            else:
+                await self._send(*taken)
             self._bell.ring(conversation)
         if taken is not None:
             self._wake_later(conversation, max(0, taken - self._clock.now()) / 1000)
 
     async def _send(self, door: Adapter, row: Outgoing) -> None:
         """Send one row and record the outcome, whatever happens: a row left as being sent would block all behind it."""
+        try:
+            self._holding.sure(row.conversation)
+        except Lost:
+            await self._noted(lambda tx: tx.outbox.later(row.id, 0, holder=row.holder))  # it never left
+            raise
         try:
             sent = await door.send(replace(row.call, key=row.id))
         except Throttled as problem:
@@ -126,18 +161,18 @@ class Courier:
             log.exception("delivery.broke", conversation=row.conversation)
             await self._record(row, OutcomeUnknown(f"{type(problem).__name__} while sending"))
         else:
-            await self._surely(lambda tx: tx.outbox.sent(row.id, sent.message))
+            await self._noted(lambda tx: tx.outbox.sent(row.id, sent.message))
 
     async def _postpone(self, row: Outgoing, problem: PolydeskError, pause: float) -> None:
         pause = min(pause, _LONGEST_WAIT)
         log.warning("delivery.later", conversation=row.conversation, seconds=pause, problem=type(problem).__name__)
         not_before = self._clock.now() + int(pause * 1000)
-        await self._surely(lambda tx: tx.outbox.later(row.id, not_before))
+        await self._surely(lambda tx: tx.outbox.later(row.id, not_before, holder=row.holder))
 
     async def _doubt(self, row: Outgoing) -> None:
         """It may have left: the door looks for it before it makes the call again."""
         call = replace(row.call, key=row.id, since=row.call.since or row.changed_at)
-        await self._surely(lambda tx: tx.outbox.later(row.id, self._clock.now(), call))
+        await self._surely(lambda tx: tx.outbox.later(row.id, self._clock.now(), call, row.holder))
 
     def _wake_later(self, conversation: str, pause: float) -> None:
         async def wake() -> None:
@@ -148,6 +183,13 @@ class Courier:
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
+    async def _noted(self, work: Callable[[Tx], Awaitable[None]]) -> None:
+        """Write a fact down even if we are overtaken meanwhile: it is one whoever has the lease by then."""
+        recording = asyncio.create_task(self._surely(work))
+        self._records.add(recording)
+        recording.add_done_callback(self._records.discard)
+        await asyncio.shield(recording)
+
     async def _surely(self, work: Callable[[Tx], Awaitable[None]]) -> None:
         await self._patiently(lambda: self._store.write(work))
 
@@ -156,6 +198,8 @@ class Courier:
         while True:
             try:
                 return await work()
+            except Lost:
+                raise
             except Retry as problem:
                 log.warning("delivery.not_recorded", problem=str(problem))
                 await self._clock.sleep(max(problem.after, 0.2))
@@ -168,7 +212,10 @@ class Courier:
         published = await self._patiently(lambda: self._published(row))
 
         async def record(tx: Tx) -> None:
-            await tx.outbox.failed(row.id, Delivery.UNKNOWN if unknown else Delivery.REFUSED)
+            await self._holding.confirm(tx, row.conversation)
+            state = Delivery.UNKNOWN if unknown else Delivery.REFUSED
+            if not await tx.outbox.failed(row.id, state, row.holder):
+                return  # another gateway had it meanwhile, and found out for itself
             if row.message:
                 await tx.transcript.add_facts(row.message, {"delivery": "unknown" if unknown else "refused"})
             conversation = await tx.conversations.get(row.conversation)

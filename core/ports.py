@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from core.asking import Prediction, Question
 from core.values import Address, Attachment, Call, InboundEvent, Reply, Sent
@@ -56,6 +56,23 @@ class Adapter(Protocol):
         Raises:
             Unreadable: too large, not delivered, no permission. Retry: try again.
         """
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """What an adapter offers beside `Adapter` when several gateways may run it, of which one alone may receive.
+
+    `running(hear)` is then the same as `connected(hear)` around `receiving()`. An adapter without these two runs on
+    every gateway as it is.
+    """
+
+    def connected(self, hear: Hear) -> AbstractAsyncContextManager[None]:
+        """Connect for sending, and for what the platform posts to us; raises as `Adapter.running`."""
+        ...
+
+    def receiving(self) -> AbstractAsyncContextManager[None]:
+        """While connected: fetch what the platform keeps for us; raises as `Adapter.running`."""
         ...
 
 

@@ -62,6 +62,7 @@ class SlackAdapter:
         self._over_http = bool(secret) and not self._app_token
         self.router: Any = EventsApi(secret, self._dispatch).router if self._over_http else None
         self.identity: BotIdentity | None = None
+        self._client: Client | None = None
         self._sender: Sender | None = None
         self._downloads: Downloads | None = None
 
@@ -94,8 +95,21 @@ class SlackAdapter:
         """
         return self._running(hear)
 
+    def connected(self, hear: Hear) -> AbstractAsyncContextManager[None]:
+        """Send, and take what is posted to the Events API; see `core.ports.Shared`."""
+        return self._connected(hear)
+
+    def receiving(self) -> AbstractAsyncContextManager[None]:
+        """Socket Mode, where it is chosen; see `core.ports.Shared`."""
+        return self._receiving()
+
     @asynccontextmanager
     async def _running(self, hear: Hear) -> AsyncIterator[None]:
+        async with self._connected(hear), self._receiving():
+            yield
+
+    @asynccontextmanager
+    async def _connected(self, hear: Hear) -> AsyncIterator[None]:
         self._must_be_reachable()
         client = Client(self._bot_token, self._api_url)
         people = People(client)
@@ -107,14 +121,21 @@ class SlackAdapter:
             shares = Shares()
             self._sender, self._downloads = Sender(client, self._blob, shares), Downloads(client)
             self._dispatch.intake = Intake(self.identity, hear, people, shares)
-            sockets = Sockets(client, self._app_token, self._dispatch) if self._app_token else None
-            async with sockets.connected() if sockets else nullcontext():
-                log.info("slack.running", bot=self.identity.name, team=self.identity.team, sockets=bool(sockets))
-                yield
+            self._client = client
+            log.info("slack.running", bot=self.identity.name, team=self.identity.team, sockets=not self._over_http)
+            yield
         finally:
-            self._dispatch.intake = self._sender = self._downloads = None
+            self._dispatch.intake = self._sender = self._downloads = self._client = None
             await people.close()
             await client.close()
+
+    @asynccontextmanager
+    async def _receiving(self) -> AsyncIterator[None]:
+        if self._client is None:
+            raise Retry("Slack is not connected", 2.0)
+        sockets = Sockets(self._client, self._app_token, self._dispatch) if self._app_token else None
+        async with sockets.connected() if sockets else nullcontext():
+            yield
 
     def render(self, address: Address, reply: Reply) -> tuple[Call, ...]:
         """Turn a reply into Web API calls; see `adapters.slack.render`."""

@@ -62,6 +62,7 @@ class TelegramAdapter:
         self.router: Any = self._webhook.router if self._webhook else None
         self.identity: BotIdentity | None = None
         self._client: Client | None = None
+        self._intake: Intake | None = None
         self._sender: Sender | None = None
         self._moves: dict[str, str] = {}
         self._beside: set[asyncio.Task[None]] = set()
@@ -94,31 +95,58 @@ class TelegramAdapter:
         """
         return self._running(hear)
 
+    def connected(self, hear: Hear) -> AbstractAsyncContextManager[None]:
+        """Send, and take what is posted to the webhook; see `core.ports.Shared`."""
+        return self._connected(hear)
+
+    def receiving(self) -> AbstractAsyncContextManager[None]:
+        """Poll, where there is no webhook; see `core.ports.Shared`."""
+        return self._receiving()
+
     @asynccontextmanager
     async def _running(self, hear: Hear) -> AsyncIterator[None]:
+        async with self._connected(hear), self._receiving():
+            yield
+
+    @asynccontextmanager
+    async def _connected(self, hear: Hear) -> AsyncIterator[None]:
         client = Client(self._token, self._api)
-        stop = asyncio.Event()
-        receiving: asyncio.Task[None] | None = None
         try:
             self.identity = await client.me()
             self._client, self._sender = client, Sender(client, self._blob, self._moves)
-            intake = Intake(self.identity, hear, now=_now, tapped=self._answer_tap, relocated=self._follow)
+            self._intake = Intake(self.identity, hear, now=_now, tapped=self._answer_tap, relocated=self._follow)
             if self._webhook is not None:
-                self._webhook.intake = intake
+                self._webhook.intake = self._intake
                 await self._webhook.register(client)
-            else:
-                await client.call("deleteWebhook", {"drop_pending_updates": False})
-                receiving = asyncio.create_task(Polling(client, intake, stop).run(), name="telegram polling")
             self._do_beside(announce(client))
             log.info("telegram.running", bot=self.identity.username, webhook=self._webhook is not None)
             yield
         finally:
-            stop.set()
             if self._webhook is not None:
                 self._webhook.intake = None
-            await self._finish(receiving)
-            self._client = self._sender = None
+            if self._beside:
+                await asyncio.wait(self._beside, timeout=_GLANCE)
+            await _ended(self._beside)
+            self._client = self._sender = self._intake = None
             await client.close()
+
+    @asynccontextmanager
+    async def _receiving(self) -> AsyncIterator[None]:
+        client, intake = self._client, self._intake
+        if client is None or intake is None:
+            raise Retry("Telegram is not connected", 2.0)
+        if self._webhook is not None:
+            yield
+            return
+        await client.call("deleteWebhook", {"drop_pending_updates": False})
+        stop = asyncio.Event()
+        polling = asyncio.create_task(Polling(client, intake, stop).run(), name="telegram polling")
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.wait({polling}, timeout=_FAREWELL)  # what is being heard is heard
+            await _ended({polling})
 
     def render(self, address: Address, reply: Reply) -> tuple[Call, ...]:
         """Turn a reply into Bot API calls; see `adapters.telegram.render`."""
@@ -160,16 +188,12 @@ class TelegramAdapter:
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
 
-    async def _finish(self, receiving: asyncio.Task[None] | None) -> None:
-        """Let what is being heard be heard; leave no task behind."""
-        if receiving is not None:
-            await asyncio.wait({receiving}, timeout=_FAREWELL)
-        if self._beside:
-            await asyncio.wait(self._beside, timeout=_GLANCE)
-        tasks = {*self._beside, *([receiving] if receiving else [])}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+
+async def _ended(tasks: set[asyncio.Task[None]]) -> None:
+    left = tuple(tasks)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _ignoring(work: Awaitable[Any]) -> None:

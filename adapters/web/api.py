@@ -13,9 +13,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from adapters.web import parse
-from adapters.web.chats import BUSY, OPENINGS, Chats, address_of, digest
+from adapters.web.chats import OPENINGS, Chats, address_of, digest
 from adapters.web.door import Door
 from adapters.web.files import served
+from core.bell import BUSY
 from core.errors import BadInput, Retry, Unreadable
 from core.fetching import LARGEST, keep
 from core.store.tables import new_id

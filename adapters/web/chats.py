@@ -10,7 +10,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
-from core.bell import Bell
+from core.bell import BUSY, Bell
 from core.ports import Hear
 from core.store.store import Store, Tx
 from core.store.web import WebMessage
@@ -19,7 +19,6 @@ from core.values import AttachmentKind, EventKind, InboundEvent
 OPENINGS = RateLimitItemPerMinute(20)  # an address
 MESSAGES = RateLimitItemPerMinute(60)  # a conversation, and four times that an address, for a shop behind one router
 UPLOADS = RateLimitItemPerMinute(240)
-BUSY = "busy:"  # begins the topic that rings while an answer is prepared
 
 
 class Chats:

@@ -11,10 +11,9 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response, StreamingResponse
 
-from adapters.web.chats import BUSY
 from bot.console.front import Front
 from bot.console.sessions import Visitor
-from core.bell import Listener
+from core.bell import BUSY, EVERYTHING, Listener
 from core.broker import MEDIA, TEXT
 from core.conversation import Owner
 
@@ -58,6 +57,8 @@ async def _rung(listener: Listener) -> frozenset[str]:
     if topics:
         await asyncio.sleep(_TOGETHER_SECONDS)
         topics |= await listener.wait(0)
+    if EVERYTHING in topics:
+        return frozenset()  # nobody knows what was missed
     return frozenset(topic for topic in topics if not topic.startswith(BUSY))
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from core.errors import Broken
 
 BUSY_MS = 5_000
+FROZEN_MS = 3_000
 
 
 def parsed(url: str) -> URL:
@@ -64,10 +65,21 @@ def _prepare_sqlite(engine: Engine, *, reading: bool, busy_ms: int) -> None:
     event.listen(engine, "begin", on_begin)
 
 
-def connect(url: str, *, reading: bool = False, size: int = 1, busy_ms: int = BUSY_MS) -> Engine:
+def _prepare_postgres(engine: Engine, frozen_ms: int) -> None:
+    def on_connect(connection: Any, record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {int(frozen_ms)}")
+        connection.commit()
+
+    event.listen(engine, "connect", on_connect)
+
+
+def connect(url: str, *, reading: bool = False, size: int = 1, busy_ms: int = BUSY_MS, frozen_ms: int = 0) -> Engine:
     """Make an engine: for the writer, or for readers who see one snapshot each.
 
-    Nothing is opened before the first use. `busy_ms` is how long SQLite waits for another process to finish writing.
+    Nothing is opened before the first use. `busy_ms` is how long SQLite waits for another process to finish writing,
+    `frozen_ms` after how long PostgreSQL ends a transaction whose process says nothing (0: never), since others may
+    wait for what it has locked.
 
     Raises:
         Broken: the URL is wrong.
@@ -82,7 +94,9 @@ def connect(url: str, *, reading: bool = False, size: int = 1, busy_ms: int = BU
     options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10, "application_name": "polydesk"}}
     try:
         if not reading:
-            return create_engine(read, **options)
+            engine = create_engine(read, **options)
+            _prepare_postgres(engine, frozen_ms)
+            return engine
         return create_engine(
             read, **options, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True}
         )

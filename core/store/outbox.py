@@ -33,8 +33,9 @@ class Delivery(StrEnum):
 class Outgoing:
     """A row of the outbox: one platform call with what became of it.
 
-    `fence` is the conversation's when the row was written, `attempts` counts how often it was taken, `message_id` is
-    the platform's id of what was sent, `turn` and `message` say what it answers and which transcript message it is.
+    `fence` is the conversation's when the row was written, `holder` the lease under which it was taken last (empty
+    where there is one gateway), `attempts` counts how often it was taken, `message_id` is the platform's id of what was
+    sent, `turn` and `message` say what it answers and which transcript message it is.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Outgoing:
     fence: int
     fenced: bool
     state: Delivery
+    holder: str
     attempts: int
     not_before: int
     message_id: str
@@ -75,7 +77,7 @@ _OVERTAKEN = (
 _TAKE = (
     update(table)
     .where(table.c.id == bindparam("row"), table.c.state == "ready")
-    .values(state="sending", changed_at=bindparam("at"), attempts=table.c.attempts + 1)
+    .values(state="sending", holder=bindparam("by"), changed_at=bindparam("at"), attempts=table.c.attempts + 1)
     .returning(table)
 )
 _SENT = (
@@ -146,8 +148,8 @@ class Outbox:
         await self._sql.run(_INSERT, rows)
         return tuple(str(row["id"]) for row in rows)
 
-    async def take(self, conversation: str, now: int) -> Outgoing | None:
-        """Take the next row out, marked as being sent; it must run inside `Store.write`.
+    async def take(self, conversation: str, now: int, holder: str = "") -> Outgoing | None:
+        """Take the next row out, marked as being sent under the lease `holder`; it must run inside `Store.write`.
 
         None while another row of the conversation is being sent, when the first ready one is not due, or when there is
         none. Rows under a fence that has risen meanwhile are superseded here, in the transaction that would send them.
@@ -161,7 +163,7 @@ class Outbox:
             row = await self._sql.row(_NEXT, {"of": conversation})
         if row is None or row.state != "ready" or row.not_before > now:
             return None
-        taken = await self._sql.row(_TAKE, {"row": row.id, "at": self._sql.now})
+        taken = await self._sql.row(_TAKE, {"row": row.id, "by": holder, "at": self._sql.now})
         return None if taken is None else _from_row(taken)
 
     async def _withdraw(self, conversation: str, risen: int) -> None:
@@ -187,19 +189,28 @@ class Outbox:
         if ids is not None:
             await self._sql.run(_NAME, {"of": message, "ids": [*ids, message_id]})
 
-    async def failed(self, id: str, state: Delivery) -> None:
-        """It will not be tried again: REFUSED, UNKNOWN or SUPERSEDED."""
+    async def failed(self, id: str, state: Delivery, holder: str | None = None) -> bool:
+        """It will not be tried again: REFUSED, UNKNOWN or SUPERSEDED.
+
+        False, with nothing changed, when a `holder` is given and the row is not being sent under that lease any more.
+        """
         if state not in (Delivery.UNKNOWN, Delivery.REFUSED, Delivery.SUPERSEDED):
             raise ValueError(f"{state} is not a failure")
         change = update(table).where(table.c.id == id)
-        await self._sql.run(change.values(state=state.value, changed_at=self._sql.now))
+        if holder is not None:
+            change = change.where(table.c.state == "sending", table.c.holder == holder)
+        return await self._sql.run(change.values(state=state.value, changed_at=self._sql.now)) == 1
 
-    async def later(self, id: str, not_before: int, call: Call | None = None) -> None:
-        """Back to its place in the queue, not before this moment; as `call` where it may have left already."""
+    async def later(self, id: str, not_before: int, call: Call | None = None, holder: str = "") -> None:
+        """Back to its place in the queue, not before this moment; as `call` where it may have left already.
+
+        Nothing changes when the row is not being sent under the lease `holder` any more.
+        """
         changes: dict[str, Any] = {"state": "ready", "not_before": not_before, "changed_at": self._sql.now}
         if call is not None:
             changes["call"] = dump(call)
-        await self._sql.run(update(table).where(table.c.id == id, table.c.state == "sending").values(changes))
+        change = update(table).where(table.c.id == id, table.c.state == "sending", table.c.holder == holder)
+        await self._sql.run(change.values(changes))
 
     async def in_flight(self, conversation: str) -> bool:
         """Whether a row of this conversation is being sent right now."""
@@ -216,9 +227,11 @@ class Outbox:
         row = await self._sql.row(_NEXT, {"of": conversation})
         return int(row.not_before) if row is not None and row.state == "ready" else None
 
-    async def stuck(self) -> tuple[Outgoing, ...]:
-        """Rows marked as being sent; at start-up, when nobody sends, nobody knows whether they left."""
+    async def stuck(self, conversation: str = "") -> tuple[Outgoing, ...]:
+        """Rows marked as being sent, of one conversation or of all; if nobody sends, nobody knows whether they left."""
         query = select(table).where(_UNSENT, table.c.state == "sending")
+        if conversation:
+            query = query.where(table.c.conversation == conversation)
         return tuple(_from_row(row) for row in await self._sql.rows(query.order_by(table.c.id)))
 
     async def list(self, conversation: str, *, message: str = "", turn: str = "") -> tuple[Outgoing, ...]:

@@ -18,9 +18,10 @@ from core.store.blobs import BlobFolder
 from core.store.buttons import Buttons
 from core.store.conversations import Conversations
 from core.store.desk import Desk
-from core.store.engines import connect, sqlite_file
+from core.store.engines import FROZEN_MS, connect, sqlite_file
 from core.store.knowledge import Knowledge
 from core.store.labels import Labels
+from core.store.leases import Leases
 from core.store.ledger import Ledger
 from core.store.locks import FileLock
 from core.store.outbox import Outbox
@@ -97,6 +98,11 @@ class Tx:
         return Knowledge(self.sql)
 
     @cached_property
+    def leases(self) -> Leases:
+        """Which gateway may do what."""
+        return Leases(self.sql)
+
+    @cached_property
     def users(self) -> Users:
         """Who may log in."""
         return Users(self.sql)
@@ -119,7 +125,10 @@ class Store:
         self.clock = clock
         self._blobs = None if blobs is None else BlobFolder(blobs)
         self._lock = lock
-        self._engines: list[Engine] = [connect(url), connect(url, reading=True, size=READERS)]
+        self._engines: list[Engine] = [
+            connect(url, frozen_ms=FROZEN_MS),
+            connect(url, reading=True, size=READERS),
+        ]
         self.writer = Writer(self._engines[0], self._transaction)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 

@@ -51,6 +51,7 @@ async def sweep(store: Store, *, retention_days: int) -> Swept:
     sessions = await store.write(lambda tx: _sessions(tx, before))
     buttons = await store.write(lambda tx: tx.buttons.expire(now))
     events = await store.write(lambda tx: tx.ledger.purge(now - LEDGER_DAYS * DAY))
+    await store.write(lambda tx: tx.leases.purge())
     blobs, strays = await _blobs(store, now)
     return Swept(gone, sessions, buttons, events, blobs, strays)
 

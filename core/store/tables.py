@@ -191,6 +191,7 @@ Index(
     postgresql_where=turns.c.state.in_(("open", "asked", "predicted")),
 )
 
+# `holder` is the lease under which a row is being sent; empty where there is one gateway.
 outbox = Table(
     "outbox",
     metadata,
@@ -202,6 +203,7 @@ outbox = Table(
     Column("fence", Integer, nullable=False),
     Column("fenced", Boolean, nullable=False),
     Column("state", Text, nullable=False),
+    _words("holder"),
     _count("attempts"),
     _moment("not_before"),
     _words("message_id"),
@@ -353,6 +355,17 @@ web_messages = Table(
     Column("at", Millis, nullable=False),
     UniqueConstraint("session", "cursor"),
 )
+
+# What only one of several gateways may do, such as speaking in a conversation; `until` is in the database's own time.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("gateway", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("until", Millis, nullable=False),
+)
+Index("ix_leases_gateway", leases.c.gateway)
 
 settings = Table(
     "settings",

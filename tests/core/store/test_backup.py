@@ -16,6 +16,7 @@ from core.store.backup import backup
 from core.store.restore import check, restore
 from core.store.store import Store, Tx
 from core.store.tables import metadata
+from core.store.upgrade import HEAD
 from core.values import Address, Author, Call, EventKind, InboundEvent, Role
 
 SHOP = KnowledgeBase("Shop", entries=(Entry("a", "Größe?", {"en": "42\n😀"}),))
@@ -114,7 +115,7 @@ def archive(path: Path, **members: bytes) -> Path:
 
 def test_what_is_no_backup_is_refused(tmp_path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
-    about = {"polydesk": 1, "revision": "0001"}
+    about = {"polydesk": 1, "revision": HEAD}
     (tmp_path / "words").write_text("not a tar")
     for source in (
         tmp_path / "nothing",
@@ -136,7 +137,7 @@ def test_what_is_no_backup_is_refused(tmp_path) -> None:
 async def test_a_backup_that_does_not_fit_changes_nothing(store: Store, url, tmp_path) -> None:
     await fill(store)
     before = await dump(store)
-    about = json.dumps({"polydesk": 1, "revision": "0001"}).encode()
+    about = json.dumps({"polydesk": 1, "revision": HEAD}).encode()
     row = json.dumps({"id": "x", "conversation": "nobody", "kind": "wrong", "at": 1, "detail": {}}).encode()
     source = archive(tmp_path / "torn.tar", polydesk_json=about, tables__labels_jsonl=row)
     source = archive(tmp_path / "torn.tar", polydesk_json=about, tables__labels_jsonl=row)

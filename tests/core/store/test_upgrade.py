@@ -69,7 +69,7 @@ async def test_a_database_of_a_newer_polydesk_is_left_alone(url, clock) -> None:
 
 
 async def test_a_filled_sqlite_database_is_copied_before_it_changes(tmp_path, monkeypatch) -> None:
-    """Given a database at the first revision, when a later one comes, then the old form lies beside it."""
+    """Given a database at the present revision, when a later one comes, then the old form lies beside it."""
     file = tmp_path / "old.db"
     url = f"sqlite:///{file}"
     await upgrade(url)
@@ -95,7 +95,7 @@ def _add_revision(folder: Path) -> None:
     for path in (*source.glob("*.py"), *source.glob("versions/*.py")):
         (folder / path.relative_to(source)).write_text(path.read_text())
     (folder / "versions" / "later.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = 'later'\ndown_revision = '0001'\n"
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = 'later'\ndown_revision = '0002'\n"
         "def upgrade() -> None:\n"
         "    with op.batch_alter_table('settings') as batch:\n"
         "        batch.add_column(sa.Column('colour', sa.Text(), nullable=False, server_default='red'))\n"
