@@ -7,7 +7,7 @@ import re
 from adapters.slack.splitting import SECTION_LIMIT
 from tests.fakes.slack.checks import texts_of
 from tests.fakes.telegram.markup import units
-from tests.regressions.doors import everywhere, on_slack, on_telegram
+from tests.regressions.doors import everywhere, on_slack, on_telegram, once_each
 from tests.regressions.ground import OnSlack, OnTelegram
 from tests.regressions.house import AND_BROKEN, AND_HOURS, AND_ORDER, BROKEN, HOURS, LONG, ORDER, House, heard
 
@@ -23,7 +23,7 @@ async def test_17_an_edit_before_the_question_is_asked_is_what_is_asked(house: H
     assert [question.text for question in house.brain.asked] == [HOURS]
 
 
-@everywhere
+@once_each
 async def test_17_an_edit_while_the_brain_thinks_is_what_is_answered(house: House) -> None:
     ada = house.ground.person()
     gate = house.brain.hold(ORDER)
@@ -71,7 +71,7 @@ async def test_17_what_is_deleted_before_the_answer_is_not_answered(house: House
     assert house.brain.asked[-1].text == HOURS and house.brain.asked[-1].history == ()
 
 
-@everywhere
+@once_each
 async def test_18_a_429_of_22_seconds_delays_everything_and_loses_nothing(house: House) -> None:
     ada, bob = house.ground.person(), house.ground.person("Bob")
     house.clock.runs(40)

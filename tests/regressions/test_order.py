@@ -10,7 +10,7 @@ from core.errors import BrainLate
 from tests.adapters.slack.stage import picture
 from tests.fakes.house import sure
 from tests.fakes.telegram import Customer
-from tests.regressions.doors import everywhere, on_slack, on_telegram, once_each
+from tests.regressions.doors import on_slack, on_telegram, once_each
 from tests.regressions.ground import OnTelegram
 from tests.regressions.house import (
     AND_BROKEN,
@@ -62,7 +62,7 @@ async def test_06_what_follows_at_once_belongs_to_the_question_that_is_being_tho
 @once_each
 async def test_06_a_photo_that_loads_slowly_stays_before_the_words_that_followed_it(house: House) -> None:
     ada = house.ground.person()
-    house.ground.fake.slow_next("download", 1.0)
+    house.ground.fake.slow_next("download", 0.6)
     await ada.shows(picture())
     await ada.says("is that my order, and where is it?")
     assert await house.answers(ada, 1) == [AND_ORDER]
@@ -131,7 +131,7 @@ async def test_13_ten_pictures_in_one_message_get_one_reply(house: House) -> Non
     assert [len(one.photos) for one in house.brain.asked] == [10]
 
 
-@everywhere
+@once_each
 async def test_14_a_voice_note_and_the_text_after_it_are_one_question(house: House) -> None:
     ada = house.ground.person()
     await ada.speaks(NOTE if isinstance(ada, OnTelegram) else recorded("mp4", "aac", seconds=1.0))
