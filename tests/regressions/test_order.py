@@ -110,6 +110,7 @@ async def test_13_an_album_whose_last_picture_is_late_gets_one_reply(house: Hous
         await sends(ada, "11", number, "Ada")
         await sends(bob, "22", number, "Bob")
     await asyncio.sleep(3.0)
+    await house.until(lambda: heard(OnTelegram(ada)) and heard(OnTelegram(bob)))
     first = [heard(OnTelegram(ada)), heard(OnTelegram(bob))]
     await sends(ada, "11", 10, "Ada")
     await sends(bob, "22", 10, "Bob")
