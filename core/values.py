@@ -103,6 +103,7 @@ class InboundEvent:
     platform's id of the message that was written, edited, deleted or tapped; `group` joins the parts of an album.
     `command` is `start`, `help` or `human` for the platform's own commands; `tap` is the opaque key of a tapped button.
     `addressed` is False for a group message that names nobody: it counts only inside the author's own thread with us.
+    `order` sorts the messages of a chat as they were written, where the platform tells; deliveries may come otherwise.
     """
 
     id: str
@@ -117,6 +118,7 @@ class InboundEvent:
     command: str = ""
     tap: str = ""
     addressed: bool = True
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)

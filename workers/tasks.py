@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery.signals import worker_init, worker_ready, worker_shutdown
@@ -17,14 +17,16 @@ from core import wire
 from core.asking import Prediction, Question
 from core.broker import MEDIA, PREDICT
 from core.errors import PolydeskError
-from workers import logs
+from workers import logs, media
 from workers.app import app
 from workers.batcher import Batcher
 from workers.configuration import from_environment
-from workers.engine import Engine
 from workers.leash import hold
 from workers.model.sessions import calm
 from workers.pulse import Pulse
+
+if TYPE_CHECKING:
+    from workers.engine import Engine
 
 log = structlog.get_logger()
 
@@ -46,9 +48,19 @@ _bench: list[Bench] = []  # empty until worker_init: importing this module build
 @worker_init.connect
 def _build(sender: Any = None, **_: Any) -> None:
     hold()
+    try:
+        media.selftest()
+        _furnish(tuple(sender.app.amqp.queues.consume_from))
+    except PolydeskError as problem:
+        # Celery logs what a signal's receiver raises, and would go on to take questions that nobody can answer.
+        raise SystemExit(str(problem)) from problem
+
+
+def _furnish(queues: tuple[str, ...]) -> None:
+    from workers.engine import Engine  # its decoders may be missing, which the self-test says in words
+
     configuration = from_environment()
     logs.configure(configuration.log_level)
-    queues = tuple(sender.app.amqp.queues.consume_from)
     redis = Redis.from_url(configuration.redis_url)
     engine = Engine.open(configuration, photos=MEDIA in queues)
     # A worker for media answers as soon as it can; the models it has not loaded by then make only their own wait.

@@ -97,6 +97,7 @@ def _said(
         message=ts,
         command="" if edited or files else COMMANDS.get(words.casefold(), ""),
         addressed=direct or named or string(message, "parent_user_id") == bot.user,
+        order=ts,
     )
 
 

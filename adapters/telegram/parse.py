@@ -96,6 +96,7 @@ def _said(id: str, kind: EventKind, message: dict[str, Any], bot: BotIdentity, n
         message=str(number),
         command=command,
         addressed=private or named or _answers_us(message, bot),
+        order=f"{number:020}",
     )
 
 

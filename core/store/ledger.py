@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, update
@@ -137,8 +138,15 @@ class Ledger:
         return any(load(InboundEvent, plain).group == event.group for plain in latest)
 
     async def pending(self, conversation: str) -> tuple[InboundEvent, ...]:
-        """The events that were heard and not settled, in the order in which they came."""
-        return tuple(load(InboundEvent, plain) for plain in await self._sql.column(_PENDING, {"of": conversation}))
+        """The events that were heard and not settled, in the order in which they came.
+
+        Messages in a row are in the order in which they were written: a webhook may deliver the second one first.
+        """
+        came = [load(InboundEvent, plain) for plain in await self._sql.column(_PENDING, {"of": conversation})]
+        runs = groupby(
+            came, key=lambda event: event.kind is EventKind.CREATED and not event.command and event.order != ""
+        )
+        return tuple(event for told, run in runs for event in (sorted(run, key=_order) if told else run))
 
     async def settle(self, conversation: str, ids: Collection[str], turn: str = "") -> int:
         """Mark events (by InboundEvent.id) as taken care of, by this turn; returns how many were pending."""
@@ -308,6 +316,10 @@ class Ledger:
     @property
     def _dialect(self) -> str:
         return self._sql.connection.dialect.name
+
+
+def _order(event: InboundEvent) -> str:
+    return event.order
 
 
 def _same(event: InboundEvent, target: Message) -> bool:

@@ -66,7 +66,7 @@ async def gates(platform: tuple[Any, Callable[[], Adapter]], tmp_path: Path) -> 
         await asyncio.gather(*(gate.running for gate in made), return_exceptions=True)
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -128,7 +128,6 @@ async def test_04_updates_out_of_order_are_each_answered_once(house: House) -> N
     assert len(house.brain.asked) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="what is pending is read in the order of arrival, not as it was written")
 @by_webhook
 async def test_04_two_messages_of_one_chat_out_of_order_are_read_in_the_order_they_were_written(house: House) -> None:
     fake, ada = house.ground.fake, house.ground.person()

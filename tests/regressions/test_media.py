@@ -172,12 +172,10 @@ def start_worker(accident: str, folder: Path) -> tuple[int | None, str]:
         pytest.param(
             "sys.modules['av'] = None",
             id="library missing",
-            marks=pytest.mark.xfail(strict=True, reason="PyAV is imported before the self-test could say what to do"),
         ),
         pytest.param(
             "from workers.media import audio; audio._DECODERS = 'aac'",
             id="codec missing",
-            marks=pytest.mark.xfail(strict=True, reason="Celery swallows what the self-test raises in worker_init"),
         ),
     ],
 )
