@@ -10,6 +10,7 @@ import pytest
 _HERE = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes share the tests: all flows stay in one, since they share an installation, and begin first."""
     for item in items:
