@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 _HERE = Path(__file__).resolve().parent.parent
+_FLOWS = "tests/flows/"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the tests: all flows stay in one, since they share an installation, and begin first."""
-    for item in items:
-        if "tests/flows" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group("flows"))
-        else:
-            # A file at a time: what a module prepares is prepared once.
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-    items.sort(key=lambda item: "tests/flows" not in item.path.as_posix())
+    """The flows take longest, so they begin first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_FLOWS))
+
+
+class Shared(LoadScopeScheduling):
+    """Two processes share the tests, a file at a time; all flows stay in one, since they share an installation."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _FLOWS if nodeid.startswith(_FLOWS) else nodeid.split("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shared:
+    return Shared(config, log)
 
 
 @pytest.fixture(scope="session")
