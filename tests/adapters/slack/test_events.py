@@ -213,7 +213,7 @@ async def test_taps_come_to_the_same_address(slack: FakeSlack) -> None:
         ("X-Slack-Signature", "v0=ümlaut"),
         ("X-Slack-Request-Timestamp", "0"),
         pytest.param("X-Slack-Request-Timestamp", str(int(time.time()) - 301), id="too old"),
-        pytest.param("X-Slack-Request-Timestamp", str(int(time.time()) + 700), id="from the future"),
+        pytest.param("X-Slack-Request-Timestamp", str(int(time.time()) + 7200), id="from the future"),
         ("X-Slack-Request-Timestamp", "soon"),
         ("X-Slack-Request-Timestamp", "9" * 400),
         ("X-Slack-Request-Timestamp", "9" * 5000),
