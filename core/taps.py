@@ -41,6 +41,8 @@ class Taps:
         voice = voice_for(conversation, published.knowledge)
         if command == "human":
             await self._person(tx, conversation, published)
+        elif conversation.owner is Owner.AGENT:
+            return  # the human sees it in the transcript
         elif command == "start":
             await self._say(tx, replace(conversation, welcomed=True), Saying(voice.say("welcome"), (voice.person(),)))
         else:

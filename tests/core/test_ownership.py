@@ -165,12 +165,18 @@ class Ownership(RuleBasedStateMachine):
         desk, id = self.road.desk, conversation.id
 
         async def act() -> None:
+            # Words of an earlier conversation, resolved since, are none of this one's.
+            mine = await self.road.store.read(lambda tx: tx.outbox.in_flight(id))
+            if _waiting(self.platform.held) and not mine:
+                _release(self.platform.held)
+                await self.quiet()
             work = asyncio.ensure_future(
                 desk.say(id, agent, "Hello") if move == "say" else getattr(desk, move)(id, agent)
             )
             if move == "claim" and _waiting(self.platform.held):
                 await asyncio.sleep(0.05)  # it is confirmed once the send in flight has come to an end
-                assert not work.done(), "a claim was confirmed while the bot was still speaking"
+                refused = work.done() and work.exception() is not None  # a colleague has it
+                assert refused or not work.done(), "a claim was confirmed while a message was still on its way"
                 _release(self.platform.held)
             await work
 
@@ -268,8 +274,11 @@ def test_no_trace_breaks_the_rules_of_ownership() -> None:
     run_state_machine_as_test(
         Ownership,
         settings=settings(
-            max_examples=25,
-            stateful_step_count=20,
+            # The same traces in every run, so that nobody's change fails over a trace that only this run thought of;
+            # take `derandomize` away to look for new ones.
+            derandomize=True,
+            max_examples=60,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,

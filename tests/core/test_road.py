@@ -343,6 +343,17 @@ async def test_who_blocked_us_when_a_human_came_hears_of_it_later(road: Road) ->
     assert road.platform.texts("c1")[1:] == ["Bea is here for you now."]
 
 
+@pytest.mark.parametrize("command", ["help", "start"])
+async def test_a_command_is_for_the_human_who_has_the_word(road: Road, command: str) -> None:
+    customer = road.customer()
+    await customer.says(WHOLE)
+    await road.settle()
+    await road.desk.claim((await road.conversation()).id, Author("bea", "Bea", role=Role.AGENT))
+    await customer.says(f"/{command}", command=command)
+    await road.settle()
+    assert road.platform.texts("c1")[1:] == ["Bea is here for you now."]
+
+
 async def test_words_from_long_ago_get_an_apology_and_a_human(road: Road) -> None:
     await road.customer().says(WHOLE, at=road.clock.now() - 3 * 3600 * 1000)
     await road.settle()
