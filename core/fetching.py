@@ -57,11 +57,11 @@ class Fetcher:
         return await door.fetch(part)
 
 
-def keep(blobs: BlobFolder, part: Attachment, raw: bytes) -> Attachment:
-    """Check the bytes, strip what they say about where and with what they were made, and store them.
+def checked(raw: bytes, wanted: AttachmentKind | None = None) -> tuple[AttachmentKind, str, bytes]:
+    """What a file is by its bytes, never by its name: its kind, its media type, and the bytes stripped.
 
     Raises:
-        Unreadable: empty, too large, or neither a picture nor a recording. The bytes decide, never the name.
+        Unreadable: empty, too large, neither a picture nor a recording, or not the kind that is `wanted`.
     """
     if not raw:
         raise Unreadable(Problem.EMPTY)
@@ -70,9 +70,20 @@ def keep(blobs: BlobFolder, part: Attachment, raw: bytes) -> Attachment:
     seen = sniff(raw)
     if seen.problem is not None:
         raise Unreadable(seen.problem)
+    if wanted not in (None, seen.kind):
+        raise Unreadable(Problem.UNKNOWN)
     if seen.kind is AttachmentKind.PHOTO:
         width, height = dimensions(raw, seen.mime)
         if width * height > PIXELS:
             raise Unreadable(Problem.TOO_LARGE, f"{width} x {height} pixels")
-    raw = strip(raw, seen.mime)
-    return replace(part, kind=seen.kind, mime=seen.mime, size=len(raw), blob=blobs.put(raw))
+    return seen.kind, seen.mime, strip(raw, seen.mime)
+
+
+def keep(blobs: BlobFolder, part: Attachment, raw: bytes) -> Attachment:
+    """Check the bytes, strip what they say about where and with what they were made, and store them.
+
+    Raises:
+        Unreadable: as `checked`.
+    """
+    kind, mime, stripped = checked(raw)
+    return replace(part, kind=kind, mime=mime, size=len(stripped), blob=blobs.put(stripped))

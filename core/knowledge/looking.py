@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import Unreadable
-from core.fetching import LARGEST
-from core.media import PIXELS, dimensions, sniff, strip
+from core.fetching import LARGEST, checked
+from core.media import PIXELS
 from core.values import AttachmentKind, Problem
 
 _EXPECTED = {
@@ -35,25 +35,8 @@ def file_problem(path: Path, wanted: AttachmentKind) -> str:
     except OSError as problem:
         return f"cannot be read: {problem.strerror or problem}"
     try:
-        _look(raw, wanted)
+        checked(raw, wanted)
     except Unreadable as unreadable:
         why = _WHY.get(unreadable.problem, "cannot be read")
         return why if unreadable.problem is Problem.TOO_LARGE else f"{why}; {_EXPECTED[wanted]}"
     return ""
-
-
-def _look(raw: bytes, wanted: AttachmentKind) -> None:
-    if not raw:
-        raise Unreadable(Problem.EMPTY)
-    if len(raw) > LARGEST:
-        raise Unreadable(Problem.TOO_LARGE)
-    seen = sniff(raw)
-    if seen.problem is not None:
-        raise Unreadable(seen.problem)
-    if seen.kind is not wanted:
-        raise Unreadable(Problem.UNKNOWN)
-    if seen.kind is AttachmentKind.PHOTO:
-        width, height = dimensions(raw, seen.mime)
-        if width * height > PIXELS:
-            raise Unreadable(Problem.TOO_LARGE)
-    strip(raw, seen.mime)
