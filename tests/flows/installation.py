@@ -60,6 +60,12 @@ async def gone(data: Path, seconds: float = PATIENT) -> None:
         await asyncio.sleep(0.1)
 
 
+def tracebacks(logs: str) -> str:
+    """The first three tracebacks in these logs, with what stands before and after them; "" where there are none."""
+    found = [one.start() for one in re.finditer("Traceback", logs)]
+    return "\n...\n".join(logs[max(0, start - 300) : start + 3000] for start in found[:3])
+
+
 @dataclass
 class Installation:
     """`polydesk up` on a data folder of its own."""

@@ -25,7 +25,7 @@ from tests.fakes.telegram import TOKEN, FakeTelegram
 from tests.fakes.telegram.customer import Customer
 from tests.flows.agent import Agent
 from tests.flows.conftest import sweep
-from tests.flows.installation import PATIENT, Browserless, environment, free_port
+from tests.flows.installation import PATIENT, Browserless, environment, free_port, tracebacks
 from tests.flows.servers import commands, postgres, redis
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -181,7 +181,7 @@ async def town(
                 for name in some:
                     assert await asyncio.to_thread(town.running[name].wait, 30) == 0
             logs = "".join((data / f"{name}.log").read_text() for name in town.environs)
-            assert "Traceback" not in logs, logs[logs.index("Traceback") - 2000 :][:5000]
+            assert not tracebacks(logs), tracebacks(logs)
             held = town.rows(f"SELECT name FROM leases WHERE until > {time.time() * 1000}")
             assert held == [], "a gateway that stops in good order lets go of everything"
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, FakeSlack
 from tests.fakes.telegram import FakeTelegram
-from tests.flows.installation import PATIENT, Browserless, Installation, free_port, gone
+from tests.flows.installation import PATIENT, Browserless, Installation, free_port, gone, tracebacks
 from tests.flows.test_refusals import up
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -104,4 +104,5 @@ async def _is_stopped(installation: Installation) -> None:
     assert "Stopping" in installation.said()
     await gone(installation.data, 2.0)
     assert not (installation.data / "run" / "valkey.sock").exists()
-    assert "Traceback" not in installation.said() + installation.logs()
+    logs = installation.said() + installation.logs()
+    assert not tracebacks(logs), tracebacks(logs)

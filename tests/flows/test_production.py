@@ -16,7 +16,7 @@ from tests.fakes.slack import BOT_TOKEN, SIGNING_SECRET, FakeSlack
 from tests.fakes.telegram import TOKEN, FakeTelegram
 from tests.flows.agent import Agent
 from tests.flows.conftest import sweep
-from tests.flows.installation import PATIENT, Browserless, environment, free_port
+from tests.flows.installation import PATIENT, Browserless, environment, free_port, tracebacks
 from tests.flows.servers import commands, postgres, redis
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -106,7 +106,7 @@ async def house(
         logs = "".join((data / f"{name}.log").read_text() for name in running)
         for secret in (TOKEN, BOT_TOKEN, SIGNING_SECRET, HOOK_SECRET, PASSWORD):
             assert secret not in logs
-        assert "Traceback" not in logs, logs[-5000:]
+        assert not tracebacks(logs), tracebacks(logs)
 
 
 async def test_a_question_on_the_web_and_an_agent_at_the_desk(house: str) -> None:
