@@ -12,12 +12,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
+from aiohttp import web
 from PIL import Image
 
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.events import PATH
 from adapters.slack.words import plain
-from core.values import InboundEvent
+from core import wire
+from core.values import Address, Call, InboundEvent, Reply, Sent
 from tests.fakes.slack import Customer, FakeSlack
 
 
@@ -123,6 +125,30 @@ async def hooked(
         await slack.use_events_api(address)
         async with adapter.running(ear.hear):
             yield adapter, address
+
+
+def address(slack: FakeSlack, chat: str, thread: str = "") -> Address:
+    return Address("slack", slack.world.team, chat, thread)
+
+
+async def say(adapter: SlackAdapter, where: Address, reply: Reply) -> list[Sent]:
+    """Send a reply as the outbox would: its calls have been JSON in between."""
+    return [await adapter.send(wire.loads(Call, wire.dumps(call))) for call in adapter.render(where, reply)]
+
+
+@asynccontextmanager
+async def answering(routes: dict[str, object]) -> AsyncIterator[str]:
+    """A server that answers in Slack's place; yields its address."""
+    app = web.Application()
+    for path, answer in routes.items():
+        app.router.add_route("*", path, answer)  # type: ignore[arg-type]
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 def last_event_of(slack: FakeSlack, customer: Customer) -> str:
