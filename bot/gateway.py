@@ -201,6 +201,8 @@ async def _again_and_again(work: Callable[[], Awaitable[object]], seconds: float
     while True:
         try:
             await work()
+        except Retry as problem:
+            log.warning("background.later", problem=str(problem))
         except Exception:
             log.exception("background.failed")
         await asyncio.sleep(seconds)

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from core.errors import Retry
+
 log = structlog.get_logger()
 
 _LONGEST_PAUSE = 30.0  # seconds between two attempts of a lane that fails
@@ -56,9 +58,12 @@ class Lanes:
                 try:
                     await self._work(key)
                     failures = 0
-                except Exception:
+                except Exception as problem:
                     # A lane must not end with its work undone: it looks again, at the latest after a pause.
-                    log.exception("lane.failed", lane=key, failures=failures + 1)
+                    if isinstance(problem, Retry):
+                        log.warning("lane.waits", lane=key, failures=failures + 1, problem=str(problem))
+                    else:
+                        log.exception("lane.failed", lane=key, failures=failures + 1)
                     await self.woken(key, min(0.5 * 2**failures, _LONGEST_PAUSE))
                     failures += 1
                     wake.set()

@@ -60,8 +60,10 @@ class Balancer:
             port = free_port()
             await web.TCPSite(runner, "127.0.0.1", port).start()
             self.url = f"http://127.0.0.1:{port}"
-            yield self
-            await runner.cleanup()
+            try:
+                yield self
+            finally:
+                await runner.cleanup()
 
     async def _pass_on(self, request: web.Request) -> web.Response:
         url = next(url for url in self._turns if url != self.shunned)
