@@ -42,5 +42,5 @@ async def amended(tx: Tx, conversation: str, events: Sequence[InboundEvent], now
     rows = [row for turn in sorted(turns) for row in await tx.outbox.list(conversation, turn=turn)]
     shown = {row.message_id for row in rows}
     reply = shown.pop() if len(shown) == 1 and all(row.state == "sent" for row in rows) else ""
-    first = (await tx.turns.list(conversation))[0].id in turns
+    first = await tx.turns.first(conversation) in turns
     return Amended(tuple(event for event, _ in before), last.decision, reply, first)
