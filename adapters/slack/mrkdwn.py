@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from adapters.slack.markdown import Run, Style
+from adapters.markdown import Mark, Run, plain
 
 THIN = "\u200b"  # takes no room; parts a mark from a letter beside it, where Slack would not see the mark
 
@@ -21,7 +21,8 @@ _PUNCTUATION = ".,;:!?'’)]}…"
 _PAIR = re.compile(r"(?<!\w)([*_~`])(?=\S)(?=.{0,200}?\S\1(?!\w))")  # characters that would be taken for marks
 _URL_ESCAPES = str.maketrans({"<": "%3C", ">": "%3E", "|": "%7C", " ": "%20", "\n": "", "&": "&amp;"})
 
-Piece = tuple[str, Style]
+LONGEST_URL = 2000  # characters; a link must fit into a section with words beside it
+_LINK = re.compile(r"https?://[^/?#]|mailto:.|tel:.", re.IGNORECASE)
 
 
 def escape(text: str) -> str:
@@ -29,41 +30,46 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def linkable(url: str) -> bool:
+    """Whether Slack makes a link of it."""
+    return len(url) <= LONGEST_URL and _LINK.match(url) is not None
+
+
 def to_mrkdwn(runs: Sequence[Run]) -> str:
     """Write runs as mrkdwn; a style never reaches over the end of a line, where Slack would not see it."""
     out: list[str] = []
-    for block, lines in groupby(_lines(runs), key=lambda line: any(style.block for _, style in line)):
+    for block, lines in groupby(_lines(runs), key=lambda line: any(run.has(Mark.BLOCK) for run in line)):
         if block:
             # Three backticks in code would end it.
-            code = "\n".join("".join(text for text, _ in line) for line in lines).replace("```", f"``{THIN}`")
+            code = "\n".join(plain(line) for line in lines).replace("```", f"``{THIN}`")
             out.append(f"```\n{escape(code)}\n```")
         else:
             out.extend(_line(line) for line in lines)
     return "\n".join(out)
 
 
-def _lines(runs: Sequence[Run]) -> Iterator[list[Piece]]:
-    line: list[Piece] = []
+def _lines(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    line: list[Run] = []
     for run in runs:
-        whole = run.style.quote or run.style.block  # what goes on over an empty line
+        whole = run.has(Mark.QUOTE) or run.has(Mark.BLOCK)  # what goes on over an empty line
         for number, text in enumerate(run.text.split("\n")):
             if number:
                 yield line
                 line = []
             if text or whole:
-                line.append((text, run.style))
+                line.append(Run(text, run.styles))
     yield line
 
 
-def _line(line: Sequence[Piece]) -> str:
-    pieces = [("".join(text for text, _ in same), style) for style, same in groupby(line, key=lambda piece: piece[1])]
+def _line(line: Sequence[Run]) -> str:
     written = ""
-    for text, style in pieces:
-        styled = _styled(text, style)
-        marked = _marks(style) and text.strip()
+    for styles, same in groupby(line, key=lambda run: run.styles):
+        run = Run(plain(list(same)), styles)
+        styled = _styled(run)
+        marked = _marks(run) and run.text.strip()
         touches = written and styled and _sticks(written[-1]) and _sticks(styled[0])
         written += (THIN if touches and (marked or written[-1] in "*_`") else "") + styled
-    if any(style.quote for _, style in line):
+    if any(run.has(Mark.QUOTE) for run in line):
         return f"> {written}".rstrip()
     return THIN + written if written.startswith("&gt;") else written
 
@@ -72,23 +78,23 @@ def _sticks(character: str) -> bool:
     return character.isalnum() or character in "*_`~"
 
 
-def _marks(style: Style) -> str:
-    if style.link:
-        return ("*" if style.bold else "") + ("_" if style.italic else "")
-    return "`" if style.code else ("*" if style.bold else "") + ("_" if style.italic else "")
+def _marks(run: Run) -> str:
+    if run.has(Mark.CODE):
+        return "`"
+    return ("*" if run.has(Mark.BOLD) else "") + ("_" if run.has(Mark.ITALIC) else "")
 
 
-def _styled(text: str, style: Style) -> str:
+def _styled(run: Run) -> str:
     """Words with the marks around them; white space stays outside."""
-    words = text.strip()
+    words = run.text.strip()
     if not words:
-        return text
-    before, _, after = text.partition(words)
-    marks = _marks(style)
+        return run.text
+    before, _, after = run.text.partition(words)
+    marks = _marks(run)
     if "`" in marks and "`" in words:
         marks = ""  # mrkdwn has no way to write a backtick in code
-    if style.link:
-        inner = f"<{style.link.translate(_URL_ESCAPES)}|{escape(words)}>"
+    if run.link:
+        inner = f"<{run.link.translate(_URL_ESCAPES)}|{escape(words)}>"
     elif "`" in marks:
         inner = escape(words)
     else:

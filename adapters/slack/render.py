@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.slack.markdown import runs
-from adapters.slack.splitting import sections, units
+from adapters.cutting import units
+from adapters.markdown import runs
+from adapters.slack.mrkdwn import linkable
+from adapters.slack.splitting import sections
 from core.errors import BadInput
 from core.values import Address, Call, Choice, Reply
 
@@ -34,7 +36,7 @@ def render(address: Address, reply: Reply) -> tuple[Call, ...]:
         BadInput: a choice's key is empty or longer than Slack gives back.
     """
     buttons = [_button(number, choice) for number, choice in enumerate(reply.choices[:BUTTON_LIMIT])]
-    pieces = sections(runs(reply.text))
+    pieces = sections(runs(reply.text, linkable))
     if buttons and not pieces:
         pieces = ["…"]  # buttons cannot stand without words
     pages = _pages(pieces, sum(units(button["text"]["text"]) for button in buttons), len(buttons))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adapters.telegram.markdown import runs
-from adapters.telegram.splitting import CAPTION_LIMIT, split, to_html
+from adapters.markdown import runs
+from adapters.telegram.splitting import CAPTION_LIMIT, linkable, split, to_html
 from core.errors import BadInput
 from core.values import Address, Call, Choice, Reply
 
@@ -33,7 +33,7 @@ def render(address: Address, reply: Reply) -> tuple[Call, ...]:
     if address.thread:
         place["message_thread_id"] = _number(address.thread)
     keyboard = _keyboard(reply.choices)
-    said = runs(reply.text)
+    said = runs(reply.text, linkable)
     parts = [to_html(part) for part in split(said)]
     if not parts and reply.choices:
         parts = ["…"]  # buttons cannot stand without words

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
+from urllib.parse import urlsplit
 
-from adapters.telegram.markdown import Run, Style
+from adapters.cutting import border, cut, trimmed, visible
+from adapters.markdown import Mark, Run, Style, plain
 
 TEXT_LIMIT = 4096  # UTF-16 units after parsing: https://core.telegram.org/bots/api#sendmessage
 CAPTION_LIMIT = 1024  # https://core.telegram.org/bots/api#sendphoto
 ENTITY_LIMIT = 100  # what comes after silently loses its style
 
-_BORDERS = tuple(
-    re.compile(pattern) for pattern in (r"\n\n+", r"\n", r"(?<=[.!?…。！？؟।])[\"'”’»)\]]*\s+|(?<=[。！？])", r"\s+")
-)
-
-
-def units(text: str) -> int:
-    """The length of a text as Telegram counts it: in UTF-16 code units."""
-    return len(text) + sum(ord(character) > 0xFFFF for character in text)
-
-
-def visible(text: str) -> bool:
-    """Whether there is anything to see in a text; Telegram refuses messages without."""
-    return any(unicodedata.category(character)[0] not in "ZC" and character != "\u2800" for character in text)
-
-
-def plain(runs: Sequence[Run]) -> str:
-    """What a person sees."""
-    return "".join(run.text for run in runs)
+_TAGS = {
+    Mark.BOLD: "b",
+    Mark.ITALIC: "i",
+    Mark.CODE: "code",
+    Mark.BLOCK: "pre",
+    Mark.QUOTE: "blockquote",
+    Mark.LINK: "a",
+}
 
 
 def split(runs: Sequence[Run], limit: int = TEXT_LIMIT) -> list[tuple[Run, ...]]:
@@ -39,12 +29,12 @@ def split(runs: Sequence[Run], limit: int = TEXT_LIMIT) -> list[tuple[Run, ...]]
     White space at the cuts and parts with nothing to see are left out; nothing else is lost.
     """
     parts: list[tuple[Run, ...]] = []
-    rest = _trimmed(runs)
+    rest = trimmed(runs)
     while rest:
         text = plain(rest)
         room = _room(rest, text, limit)
-        end = room if room == len(text) else _border(text, room)
-        part, rest = _trimmed(_slice(rest, 0, end)), _trimmed(_slice(rest, end, len(text)))
+        end = room if room == len(text) else border(text, room)
+        part, rest = trimmed(cut(rest, 0, end)), trimmed(cut(rest, end, len(text)))
         if visible(plain(part)):
             parts.append(part)
     return parts
@@ -66,47 +56,27 @@ def to_html(runs: Sequence[Run]) -> str:
     return "".join(out)
 
 
+def linkable(url: str) -> bool:
+    """Whether Telegram makes a link of it: http(s) with a dotted host, or tg."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.scheme == "tg":
+        return bool(parts.netloc)
+    return parts.scheme in {"http", "https"} and "." in (parts.hostname or "").strip(".")
+
+
 def _opening(style: Style) -> str:
-    tag, value = style
-    if tag == "a":
-        return f'<a href="{escape(value)}">'
-    if tag == "pre" and value:
-        return f'<pre><code class="language-{escape(value)}">'
-    return f"<{tag}>"
+    if style.mark is Mark.LINK:
+        return f'<a href="{escape(style.value)}">'
+    if style.mark is Mark.BLOCK and style.value:
+        return f'<pre><code class="language-{escape(style.value)}">'
+    return f"<{_TAGS[style.mark]}>"
 
 
 def _closing(style: Style) -> str:
-    tag, value = style
-    return "</code></pre>" if tag == "pre" and value else f"</{tag}>"
-
-
-def _slice(runs: Sequence[Run], start: int, end: int) -> tuple[Run, ...]:
-    """The runs between two character positions."""
-    found: list[Run] = []
-    at = 0
-    for run in runs:
-        text = run.text[max(start - at, 0) : max(end - at, 0)]
-        if text:
-            found.append(Run(text, run.styles))
-        at += len(run.text)
-    return tuple(found)
-
-
-def _trimmed(runs: Sequence[Run]) -> tuple[Run, ...]:
-    """Without the white space at both ends; the indentation of code at the start stays."""
-    text = plain(runs)
-    start = len(text) - len(text.lstrip())
-    if start and any(tag == "pre" for tag, _ in next(_styles_at(runs, start), ())):
-        start = text.rfind("\n", 0, start) + 1
-    return _slice(runs, start, max(len(text.rstrip()), start))
-
-
-def _styles_at(runs: Sequence[Run], position: int) -> Iterator[tuple[Style, ...]]:
-    at = 0
-    for run in runs:
-        at += len(run.text)
-        if at > position:
-            yield run.styles
+    return "</code></pre>" if style.mark is Mark.BLOCK and style.value else f"</{_TAGS[style.mark]}>"
 
 
 def _room(runs: Sequence[Run], text: str, limit: int) -> int:
@@ -125,30 +95,3 @@ def _room(runs: Sequence[Run], text: str, limit: int) -> int:
             at += 1
         before = run.styles
     return len(text)
-
-
-def _border(text: str, room: int) -> int:
-    """The best place for a cut at or before `room`, not so early that a message would be nearly empty."""
-    for pattern in _BORDERS:
-        ends = [match.end() for match in pattern.finditer(text, 0, room) if match.end() > room // 3]
-        if ends:
-            return ends[-1]
-    end = room
-    for _ in range(64):
-        if end <= 1 or not _glued(text, end):
-            return max(end, 1)
-        end -= 1
-    return room
-
-
-def _glued(text: str, at: int) -> bool:
-    """Whether the characters on both sides of a position make up one sign, such as an emoji of several parts."""
-    left, right = text[at - 1], text[at]
-    if right == "\u200d" or left == "\u200d" or unicodedata.category(right) in {"Mn", "Me", "Mc"}:
-        return True
-    if "\U0001f3fb" <= right <= "\U0001f3ff":
-        return True
-    flags = 0
-    while flags < at and "\U0001f1e6" <= text[at - 1 - flags] <= "\U0001f1ff":
-        flags += 1
-    return flags % 2 == 1 and "\U0001f1e6" <= right <= "\U0001f1ff"

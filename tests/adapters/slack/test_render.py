@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.slack.markdown import runs
+from adapters.cutting import units
+from adapters.markdown import runs
+from adapters.slack.mrkdwn import linkable
 from adapters.slack.render import MESSAGE_LIMIT, POST, UPDATE, UPLOAD, render
-from adapters.slack.splitting import SECTION_LIMIT, sections, units
+from adapters.slack.splitting import SECTION_LIMIT, sections
 from core import wire
 from core.errors import BadInput
 from core.values import Address, Call, Choice, Reply
@@ -85,6 +87,7 @@ def read(mrkdwn: str) -> str:
         ("[shop](https://a.example/?q=1&r=2)", "<https://a.example/?q=1&amp;r=2|shop>"),
         ("[a|b > c](https://a.example/x|y)", "<https://a.example/x%7Cy|a|b &gt; c>"),
         ("[**x** y](https://a.example)", "*<https://a.example|x>* <https://a.example|y>"),
+        ("[![x](https://a.example/1)](https://b.example)", "<https://b.example|x>"),
         ("**`x`**", "`x`"),
         ("[`x`](https://a.example)", "<https://a.example|x>"),
         ("[write us](mailto:a@b.example)", "<mailto:a@b.example|write us>"),
@@ -250,15 +253,15 @@ def test_long_texts_of_everything(length: int, messages: int) -> None:
 
 def test_cuts_are_made_at_the_best_place() -> None:
     first, second = "a" * 1500, "b" * 1600
-    assert sections(runs(f"{first}\n\n{second}")) == [first, second]
+    assert sections(runs(f"{first}\n\n{second}", linkable)) == [first, second]
     sentences = "One sentence here. " * 200
-    assert all(piece.endswith(".") for piece in sections(runs(sentences)))
+    assert all(piece.endswith(".") for piece in sections(runs(sentences, linkable)))
 
 
 def test_escapes_and_marks_count() -> None:
     for text in ("&" * 5000, "**a** " * 2000, "<b> " * 1500, "[x](https://a.example/" + "y" * 900 + ") " * 1):
-        assert all(units(piece) <= SECTION_LIMIT for piece in sections(runs(text)))
-    assert "".join(sections(runs("&" * 5000))) == "&amp;" * 5000
+        assert all(units(piece) <= SECTION_LIMIT for piece in sections(runs(text, linkable)))
+    assert "".join(sections(runs("&" * 5000, linkable))) == "&amp;" * 5000
 
 
 def test_a_link_too_long_to_fit_is_written_out() -> None:
@@ -301,7 +304,7 @@ def _letters(text: str) -> str:
 @given(TEXTS)
 def test_cutting_loses_nothing(text: str) -> None:
     """Read together, the pieces say what the whole says."""
-    whole = runs(text * 10)
+    whole = runs(text * 10, linkable)
     said = "".join(run.text for run in whole)
     shown = "".join(read(piece) for piece in sections(whole, 300))
     assert _letters(shown) == _letters(said)

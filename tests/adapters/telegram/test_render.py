@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.telegram.markdown import runs
+from adapters.markdown import plain, runs
 from adapters.telegram.render import render
-from adapters.telegram.splitting import plain, split, to_html
+from adapters.telegram.splitting import linkable, split, to_html
 from core import wire
 from core.errors import BadInput
 from core.values import Address, Call, Choice, Reply
@@ -71,6 +71,7 @@ def buttons(call: Call) -> list[list[dict[str, str]]]:
         ("[shop](https://a.example/?q=1&r=2)", '<a href="https://a.example/?q=1&amp;r=2">shop</a>'),
         ('[x](https://a.example/"><b>)', '<a href="https://a.example/%22%3E%3Cb%3E">x</a>'),
         ("[**x** y](https://a.example)", '<a href="https://a.example"><b>x</b> y</a>'),
+        ("[![x](https://a.example/1)](https://b.example)", '<a href="https://b.example">x</a>'),
         ("**`x`**", "<code>x</code>"),
         ("[`x`](https://a.example)", '<a href="https://a.example">x</a>'),
         ("[write us](mailto:a@b.example)", "write us (a@b.example)"),
@@ -239,41 +240,41 @@ def squeezed(text: str) -> str:
 def test_paragraphs_are_kept_together() -> None:
     paragraph = "A sentence of a paragraph. " * 50
     text = "\n\n".join([paragraph.strip()] * 6)
-    parts = [plain(part) for part in split(runs(text))]
+    parts = [plain(part) for part in split(runs(text, linkable))]
     assert "\n\n".join(parts) == text
     assert all(part.endswith(".") for part in parts)
 
 
 def test_sentences_then_words_are_kept_together() -> None:
     sentences = "This is one of very many sentences! " * 300
-    assert all(plain(part).endswith("!") for part in split(runs(sentences)))
+    assert all(plain(part).endswith("!") for part in split(runs(sentences, linkable)))
     words = "word " * 2000
-    assert all(set(plain(part).split()) == {"word"} for part in split(runs(words)))
+    assert all(set(plain(part).split()) == {"word"} for part in split(runs(words, linkable)))
 
 
 def test_a_sign_of_several_characters_is_not_cut() -> None:
     for sign in (FAMILY, "🇩🇪", "👍🏽", "e\u0301\u0323"):
-        parts = [plain(part) for part in split(runs("x" + sign * 2000))]
+        parts = [plain(part) for part in split(runs("x" + sign * 2000, linkable))]
         assert len(parts) > 1
         assert "".join(parts) == "x" + sign * 2000
         assert all(part.removeprefix("x").replace(sign, "") == "" for part in parts)
 
 
 def test_a_style_goes_on_in_the_next_part() -> None:
-    parts = [to_html(part) for part in split(runs("**" + "bold " * 1500 + "end**"))]
+    parts = [to_html(part) for part in split(runs("**" + "bold " * 1500 + "end**", linkable))]
     assert len(parts) == 2
     assert all(part.startswith("<b>") and part.endswith("</b>") for part in parts)
 
 
 def test_code_keeps_its_indentation_across_a_cut() -> None:
     code = "\n".join(f"    line {number:04d}" for number in range(600))
-    parts = [plain(part) for part in split(runs(f"```\n{code}\n```"))]
+    parts = [plain(part) for part in split(runs(f"```\n{code}\n```", linkable))]
     assert len(parts) > 1
     assert "\n".join(parts) == code
 
 
 def test_more_styles_than_telegram_counts_go_on_in_the_next_part() -> None:
-    parts = split(runs(" ".join(f"[w{number}](https://a.example/{number})" for number in range(250))))
+    parts = split(runs(" ".join(f"[w{number}](https://a.example/{number})" for number in range(250)), linkable))
     shown = [parse_html(to_html(part)) for part in parts]
     assert [len(entities) for _, entities in shown] == [100, 100, 50]
     assert " ".join(text for text, _ in shown) == " ".join(f"w{number}" for number in range(250))
@@ -341,14 +342,14 @@ def test_any_long_text_gives_calls_that_telegram_accepts(text: str, choices: boo
     seen = accepted(calls)
     assert all(units(words) <= 4096 for words in seen)
     if not (choices and seen[-1] == "…"):
-        assert squeezed("".join(seen)) == squeezed(plain(runs(text)))
+        assert squeezed("".join(seen)) == squeezed(plain(runs(text, linkable)))
 
 
 @settings(max_examples=150, deadline=None)
 @given(long_texts())
 def test_reading_markdown_swallows_no_words(text: str) -> None:
     """Every letter that is typed is shown, in order; only what Markdown gives a meaning may go."""
-    shown = plain(runs(text))
+    shown = plain(runs(text, linkable))
     if "](" in text or "&" in text or "```" in text or "\\" in text:
         return  # targets of links move into tags, character references become one character
     letters = [c for c in text if c.isalpha()]
@@ -358,4 +359,4 @@ def test_reading_markdown_swallows_no_words(text: str) -> None:
 @given(st.text(max_size=300))
 def test_any_short_text_is_accepted(text: str) -> None:
     seen = accepted(render(HERE, Reply(text, pictures=_blobs(1))))
-    assert squeezed("".join(seen)) == squeezed(plain(runs(text)))
+    assert squeezed("".join(seen)) == squeezed(plain(runs(text, linkable)))

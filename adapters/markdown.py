@@ -8,43 +8,66 @@ as the characters it was written with.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from functools import cache
+from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-LONGEST_URL = 2000  # characters; a link must fit into a section with words beside it
-
-_LINK = re.compile(r"https?://[^/?#]|mailto:.|tel:.", re.IGNORECASE)
 _DEEPEST = 40  # levels of nesting; markdown-it drops what lies deeper
+_LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,32}")
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a run looks; `link` is its target, `block` marks lines of code that stand alone."""
+class Mark(Enum):
+    """How a stretch of text can look."""
 
-    bold: bool = False
-    italic: bool = False
-    code: bool = False
-    block: bool = False
-    quote: bool = False
-    link: str = ""
+    BOLD = auto()
+    ITALIC = auto()
+    CODE = auto()
+    BLOCK = auto()
+    QUOTE = auto()
+    LINK = auto()
 
 
-PLAIN = Style()
+class Style(NamedTuple):
+    """A mark; the value is a link's target, or the language of a block of code."""
+
+    mark: Mark
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch of text in one style."""
+    """A stretch of text in one style; `styles` go from the outermost to the innermost.
+
+    A block of code has no other mark, code none but a quote around it, and a link is never inside another.
+    """
 
     text: str
-    style: Style = PLAIN
+    styles: tuple[Style, ...] = ()
+
+    def has(self, mark: Mark) -> bool:
+        """Whether it looks so."""
+        return any(style.mark is mark for style in self.styles)
+
+    @property
+    def link(self) -> str:
+        """The target of the link that the text is, or nothing."""
+        return next((style.value for style in self.styles if style.mark is Mark.LINK), "")
 
 
-def runs(markdown: str) -> tuple[Run, ...]:
+def plain(runs: Sequence[Run]) -> str:
+    """What a person reads."""
+    return "".join(run.text for run in runs)
+
+
+def runs(markdown: str, linkable: Callable[[str], bool]) -> tuple[Run, ...]:
     """Read Markdown; the runs' texts joined are what a person sees.
+
+    `linkable` says of a target whether the platform makes a link of it; another one is written out.
 
     Reference: https://spec.commonmark.org/0.31.2/
     """
@@ -52,7 +75,7 @@ def runs(markdown: str) -> tuple[Run, ...]:
     tokens = _parser().parse(text)
     if any(token.level >= _DEEPEST - 1 for token in tokens):
         return (Run(text),)
-    writer = _Writer()
+    writer = _Writer(linkable)
     for token in tokens:
         writer.take(token)
     return tuple(writer.out)
@@ -64,11 +87,6 @@ def _parser() -> MarkdownIt:
     return parser.disable(["code", "lheading", "reference", "html_block", "html_inline"])
 
 
-def linkable(url: str) -> bool:
-    """Whether Slack makes a link of it."""
-    return len(url) <= LONGEST_URL and _LINK.match(url) is not None
-
-
 def _clean(text: str) -> str:
     """Without lone surrogates, which are no Unicode, and control characters, which nobody can see."""
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\r\n", "\n")
@@ -76,13 +94,22 @@ def _clean(text: str) -> str:
 
 
 @dataclass(slots=True)
+class _List:
+    number: int | None  # of the next item; None for bullets
+    mark: str
+
+
+@dataclass(slots=True)
 class _Writer:
+    linkable: Callable[[str], bool]
     out: list[Run] = field(default_factory=list)
-    styles: list[Style] = field(default_factory=lambda: [PLAIN])
-    numbers: list[tuple[int | None, str]] = field(default_factory=list)  # a list's next number and the mark after it
+    lists: list[_List] = field(default_factory=list)
+    styles: list[Style] = field(default_factory=list)
     links: list[tuple[str, int]] = field(default_factory=list)  # targets, and how many runs stood before
     breaks: int = 0  # line breaks owed before the next words
     bullet: str = ""  # a list item's mark owed before the next words
+    quotes: int = 0
+    quoted: bool = False  # whether the last words stood in a quote
 
     def take(self, token: Token) -> None:
         match token.type:
@@ -94,18 +121,20 @@ class _Writer:
             case "softbreak" | "hardbreak":
                 self.write("\n")
             case "code_inline":
-                self.write(token.content, replace(self.style, code=True))
+                self.write(token.content, Style(Mark.CODE))
             case "fence":
                 self.fence(token)
             case "hr":
                 self.write("———")
                 self.breaks = 2
             case "strong_open" | "heading_open":
-                self.styles.append(replace(self.style, bold=True))
+                self.styles.append(Style(Mark.BOLD))
             case "em_open":
-                self.styles.append(replace(self.style, italic=True))
+                self.styles.append(Style(Mark.ITALIC))
             case "blockquote_open":
-                self.styles.append(replace(self.style, quote=True))
+                self.quotes += 1
+            case "blockquote_close":
+                self.quotes -= 1
             case "link_open":
                 self.open_link(str(token.attrGet("href") or ""))
             case "image":
@@ -114,7 +143,7 @@ class _Writer:
                 self.close_link()
             case "link_close":
                 self.close_link()
-            case "strong_close" | "em_close" | "blockquote_close":
+            case "strong_close" | "em_close":
                 self.styles.pop()
             case "heading_close":
                 self.styles.pop()
@@ -122,12 +151,12 @@ class _Writer:
             case "paragraph_close":
                 self.breaks = max(self.breaks, 1 if token.hidden else 2)
             case "bullet_list_open":
-                self.numbers.append((None, ""))
+                self.lists.append(_List(None, ""))
             case "ordered_list_open":
-                self.numbers.append((int(token.attrGet("start") or 1), token.markup))
+                self.lists.append(_List(int(token.attrGet("start") or 1), token.markup))
             case "bullet_list_close" | "ordered_list_close":
-                self.numbers.pop()
-                self.breaks = 1 if self.numbers else 2
+                self.lists.pop()
+                self.breaks = 1 if self.lists else 2
             case "list_item_open":
                 self.open_item()
             case "list_item_close":
@@ -135,50 +164,57 @@ class _Writer:
                     self.write("")
                 self.breaks = max(self.breaks, 1)
 
-    @property
-    def style(self) -> Style:
-        return self.styles[-1]
-
     def open_item(self) -> None:
         if self.bullet:  # an item whose first words are another list
             self.write("")
             self.breaks = 1
-        number, mark = self.numbers[-1]
-        self.bullet = "   " * (len(self.numbers) - 1) + ("• " if number is None else f"{number}{mark} ")
-        if number is not None:
-            self.numbers[-1] = (number + 1, mark)
+        here = self.lists[-1]
+        self.bullet = "   " * (len(self.lists) - 1) + ("• " if here.number is None else f"{here.number}{here.mark} ")
+        if here.number is not None:
+            here.number += 1
 
     def fence(self, token: Token) -> None:
-        code, language = token.content.removesuffix("\n"), token.info.strip()
-        if language and (not code or " " in language):  # what stands behind the fence are words
-            code = f"{language}\n{code}".strip("\n")
+        language, code = token.info.strip(), token.content.removesuffix("\n")
+        if language and (not code or not _LANGUAGE.fullmatch(language)):  # what stands behind the fence are words
+            code, language = f"{language}\n{code}".strip("\n"), ""
         if code:
-            self.write(code, Style(block=True))
+            self.write(code, Style(Mark.BLOCK, language))
             self.breaks = 2
 
     def open_link(self, url: str) -> None:
         self.links.append((url, len(self.out)))
-        self.styles.append(replace(self.style, link=url if linkable(url) else ""))
+        if self.linkable(url):
+            self.styles.append(Style(Mark.LINK, url))
 
     def close_link(self) -> None:
-        """Where there are no words, and where Slack would not follow, the target is written out."""
+        """Where there are no words, and where the platform would not follow, the target is written out."""
         url, since = self.links.pop()
-        label = "".join(run.text for run in self.out[since:]).strip()
+        label = plain(self.out[since:]).strip()
         target = url.removeprefix("mailto:").removeprefix("tel:")
         if not label:
             self.write(target)
-        linked = self.styles.pop().link
-        if label and not linked and label != target:
+        if self.linkable(url):
+            self.styles.pop()
+        elif label and label != target:
             self.write(f" ({target})")
 
-    def write(self, text: str, style: Style | None = None) -> None:
+    def write(self, text: str, code: Style | None = None) -> None:
         """Add words, after the line breaks and the list mark that are owed."""
-        quiet = Style(quote=self.style.quote)
+        if not text and not self.bullet:
+            return
+        quote = (Style(Mark.QUOTE),) if self.quotes else ()
         if self.breaks and self.out:
-            both = quiet.quote and self.out[-1].style.quote
-            self.out.append(Run("\n" * self.breaks, quiet if both else PLAIN))
+            self.out.append(Run("\n" * self.breaks, quote if self.quoted else ()))
         if self.bullet:
-            self.out.append(Run(self.bullet, quiet))
-        self.breaks, self.bullet = 0, ""
+            self.out.append(Run(self.bullet, quote))
+        self.breaks, self.bullet, self.quoted = 0, "", bool(self.quotes)
         if text:
-            self.out.append(Run(text, style or self.style))
+            self.out.append(Run(text, self._styles_of(quote, code)))
+
+    def _styles_of(self, quote: tuple[Style, ...], code: Style | None) -> tuple[Style, ...]:
+        if code is not None and code.mark is Mark.BLOCK:
+            return (code,)
+        links = [style for style in self.styles if style.mark is Mark.LINK]
+        if code is not None and not links:  # a link's words cannot also be code
+            return (*quote, code)
+        return (*quote, *dict.fromkeys(style for style in self.styles if style not in links[1:]))
