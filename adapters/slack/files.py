@@ -5,9 +5,9 @@ Fields: https://docs.slack.dev/reference/objects/file-object
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Any
 
+from adapters.claims import claimed
 from adapters.slack.fields import items, string, whole
 from core.values import Attachment, AttachmentKind, Problem
 
@@ -15,29 +15,6 @@ LARGEST_FILE = 20 * 1024 * 1024  # bytes
 
 PHOTO, VOICE, OTHER = AttachmentKind.PHOTO, AttachmentKind.VOICE, AttachmentKind.OTHER
 
-_TYPES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".gif": "image/gif",
-    ".bmp": "image/bmp",
-    ".heic": "image/heic",
-    ".heif": "image/heif",
-    ".ogg": "audio/ogg",
-    ".oga": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".mp3": "audio/mpeg",
-    ".m4a": "audio/mp4",
-    ".aac": "audio/aac",
-    ".wav": "audio/wav",
-    ".flac": "audio/flac",
-    ".amr": "audio/amr",
-    ".mp4": "video/mp4",
-    ".mov": "video/quicktime",
-    ".webm": "video/webm",
-}
-_VAGUE = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _UNREADABLE_IMAGES = frozenset({"image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence"})
 _GONE = frozenset({"tombstone", "hidden_by_limit"})
 _ELSEWHERE = frozenset({"external", "snippet", "post", "canvas", "quip", "list", "email", "space"})
@@ -71,17 +48,14 @@ def attachment(file: dict[str, Any]) -> Attachment:
 def _seen(file: dict[str, Any]) -> tuple[AttachmentKind, str, Problem | None]:
     """What Slack says the file is: kind, MIME type, and why we cannot read that."""
     name = string(file, "name").lower()
-    suffix = PurePath(name).suffix
-    mime = string(file, "mimetype").lower().split(";")[0].strip()
-    if mime in _VAGUE:
-        mime = _TYPES.get(suffix, mime)
+    mime = claimed(string(file, "mimetype"), name)
     if string(file, "mode") in _ELSEWHERE or file.get("is_external") is True:
         return OTHER, mime, Problem.DOCUMENT
     if string(file, "subtype") == "slack_audio" or (name.startswith("audio_message") and mime.startswith("video/")):
         return VOICE, mime.replace("video/", "audio/"), None  # a clip recorded in Slack is labelled as a video, too
     if mime.startswith("audio/") or mime == "application/ogg":
         return VOICE, mime, None
-    if mime in _UNREADABLE_IMAGES or (mime.startswith("image/") and suffix in {".heic", ".heif"}):
+    if mime in _UNREADABLE_IMAGES:
         return PHOTO, mime, Problem.FORMAT
     if mime.startswith("image/"):
         return PHOTO, mime, None

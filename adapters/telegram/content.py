@@ -7,9 +7,9 @@ shape and never raises: a field of the wrong type counts as absent.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Any
 
+from adapters.claims import claimed
 from core.values import Attachment, AttachmentKind, Problem
 
 LARGEST_FILE = 20 * 1024 * 1024  # bytes; getFile refuses more: https://core.telegram.org/bots/api#getfile
@@ -32,33 +32,7 @@ SERVICE = frozenset(
 """Fields that make a message a notice of Telegram's own, which nobody wrote."""
 
 _READABLE_IMAGES = frozenset({"image/jpeg", "image/jpg", "image/png", "image/webp", "image/gif", "image/bmp"})
-_TYPES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".gif": "image/gif",
-    ".bmp": "image/bmp",
-    ".heic": "image/heic",
-    ".heif": "image/heif",
-    ".avif": "image/avif",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".ogg": "audio/ogg",
-    ".oga": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".mp3": "audio/mpeg",
-    ".m4a": "audio/mp4",
-    ".aac": "audio/aac",
-    ".wav": "audio/wav",
-    ".flac": "audio/flac",
-    ".amr": "audio/amr",
-    ".mp4": "video/mp4",
-    ".mov": "video/quicktime",
-    ".webm": "video/webm",
-}
 _DEEPEST = 32  # levels of a rich message that are read
-_VAGUE = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-unknown"})
 
 
 def child(source: object, key: str) -> dict[str, Any]:
@@ -163,16 +137,13 @@ def _file(kind: AttachmentKind, file: dict[str, Any], mime: str, problem: Proble
 
 
 def _mime(file: dict[str, Any]) -> str:
-    return string(file, "mime_type").lower().split(";")[0].strip()
+    return claimed(string(file, "mime_type"), string(file, "file_name"))
 
 
 def _document(file: dict[str, Any]) -> Attachment:
     """A file sent uncompressed: a picture or a recording all the same, when its type says so."""
-    suffix = PurePath(string(file, "file_name").lower()).suffix
     mime = _mime(file)
-    if mime in _VAGUE:
-        mime = _TYPES.get(suffix, mime)
-    if mime in _READABLE_IMAGES and _TYPES.get(suffix) not in {"image/heic", "image/heif"}:
+    if mime in _READABLE_IMAGES:
         return _file(AttachmentKind.PHOTO, file, mime)
     if mime.startswith("image/") and mime != "image/svg+xml":
         return _file(AttachmentKind.PHOTO, file, mime, Problem.FORMAT)

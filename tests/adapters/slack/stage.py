@@ -2,67 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import io
 import re
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import uvicorn
 from aiohttp import web
-from PIL import Image
 
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.events import PATH
 from adapters.slack.words import plain
 from core import wire
-from core.values import Address, Call, InboundEvent, Reply, Sent
+from core.values import Address, Call, Reply, Sent
+from tests.adapters.stage import Ear, Shelf, serving
 from tests.fakes.slack import Customer, FakeSlack
-
-
-class Ear:
-    """Stands in for the gateway: keeps what it hears; `trouble` may raise or return something to wait for first."""
-
-    def __init__(self) -> None:
-        self.heard: list[InboundEvent] = []
-        self.asked: list[InboundEvent] = []
-        self.trouble: Callable[[InboundEvent], Any] = lambda event: None
-
-    async def hear(self, event: InboundEvent) -> bool:
-        self.asked.append(event)
-        first = self.trouble(event)
-        if first is not None:
-            await first
-        self.heard.append(event)
-        return True
-
-    @property
-    def texts(self) -> list[str]:
-        return [event.text for event in self.heard]
-
-
-class Shelf:
-    """Pictures by SHA-256."""
-
-    def __init__(self) -> None:
-        self.blobs: dict[str, bytes] = {}
-
-    def put(self, content: bytes) -> str:
-        name = hashlib.sha256(content).hexdigest()
-        self.blobs[name] = content
-        return name
-
-    def __call__(self, name: str) -> bytes:
-        return self.blobs[name]
-
-
-def picture(colour: str = "red", size: tuple[int, int] = (64, 48), kind: str = "JPEG") -> bytes:
-    stream = io.BytesIO()
-    Image.new("RGB", size, colour).save(stream, kind)
-    return stream.getvalue()
 
 
 def words(shown: str) -> str:
@@ -92,27 +45,8 @@ async def connected(
 @asynccontextmanager
 async def served(adapter: SlackAdapter) -> AsyncIterator[str]:
     """A real HTTP server with the adapter's router; yields the address for Slack's events."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}"
-        server = uvicorn.Server(uvicorn.Config(adapter.router, log_config=None, lifespan="off", ws="none"))
-        started = asyncio.Event()
-
-        async def serve() -> None:
-            await server.startup([listening])
-            started.set()
-            await server.main_loop()
-            await server.shutdown([listening])
-
-        server.config.load()
-        server.lifespan = server.config.lifespan_class(server.config)
-        serving = asyncio.create_task(serve())
-        await started.wait()
-        try:
-            yield address
-        finally:
-            server.should_exit = True
-            await serving
+    async with serving(lambda _: adapter.router) as address:
+        yield address + PATH
 
 
 @asynccontextmanager

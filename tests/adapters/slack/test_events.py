@@ -17,7 +17,8 @@ from adapters.slack.adapter import SlackAdapter
 from adapters.slack.events import LARGEST_REQUEST
 from core.errors import Broken, Retry
 from core.values import Choice, EventKind, InboundEvent, Reply
-from tests.adapters.slack.stage import Ear, by_http, by_sockets, connected, hooked, picture, served
+from tests.adapters.slack.stage import by_http, by_sockets, connected, hooked, served
+from tests.adapters.stage import Ear, picture
 from tests.fakes.slack import SIGNING_SECRET, FakeSlack
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"

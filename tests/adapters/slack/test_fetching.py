@@ -15,7 +15,8 @@ from adapters.slack.files import LARGEST_FILE
 from core.errors import PolydeskError, Retry, Throttled, Unreadable
 from core.media import sniff
 from core.values import Attachment, AttachmentKind, Problem
-from tests.adapters.slack.stage import Ear, by_sockets, connected, picture
+from tests.adapters.slack.stage import by_sockets, connected
+from tests.adapters.stage import Ear, picture
 from tests.fakes.slack import Customer, FakeSlack
 
 CLIP = bytes.fromhex("0000001c667479706d703432000000006d70343269736f6d4d344120") + b"...."

@@ -22,7 +22,8 @@ from core.knowledge.entries import Entry, KnowledgeBase
 from core.live import Live
 from core.publishing import Publishing
 from core.store.store import Store
-from tests.adapters.slack.stage import by_http, by_sockets, picture, served, words
+from tests.adapters.slack.stage import by_http, by_sockets, served, words
+from tests.adapters.stage import picture
 from tests.fakes.house import FakeBrain, sure
 from tests.fakes.slack import Customer, FakeSlack
 

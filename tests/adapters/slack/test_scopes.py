@@ -15,7 +15,8 @@ import adapters.slack
 from adapters.slack.scopes import Scopes, compared, granted_scopes, manifest_scopes
 from core.errors import Broken, Retry
 from core.values import Address, Choice, Reply
-from tests.adapters.slack.stage import Ear, Shelf, by_http, by_sockets, connected, picture
+from tests.adapters.slack.stage import by_http, by_sockets, connected
+from tests.adapters.stage import Ear, Shelf, picture
 from tests.fakes.slack import FakeSlack
 
 MANIFEST: dict[str, Any] = yaml.safe_load(files("adapters.slack").joinpath("manifest.yaml").read_text("utf-8"))

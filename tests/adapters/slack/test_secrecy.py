@@ -15,7 +15,8 @@ from adapters.slack.client import Client
 from adapters.slack.render import POST, UPLOAD
 from core.errors import PolydeskError, Retry
 from core.values import Address, Attachment, AttachmentKind, InboundEvent, Reply
-from tests.adapters.slack.stage import Ear, Shelf, by_sockets, connected, hooked, picture
+from tests.adapters.slack.stage import by_sockets, connected, hooked
+from tests.adapters.stage import Ear, Shelf, picture
 from tests.fakes.slack import FakeSlack
 
 WORDS = "my very private words"

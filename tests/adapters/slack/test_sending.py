@@ -15,7 +15,8 @@ from adapters.slack.sending import Sender, Shares
 from core import wire
 from core.errors import BadInput, OutcomeUnknown, Refused, Retry, Throttled
 from core.values import Call, Choice, Reply, Sent
-from tests.adapters.slack.stage import Ear, Shelf, address, answering, connected, picture, say, words
+from tests.adapters.slack.stage import address, answering, connected, say, words
+from tests.adapters.stage import Ear, Shelf, picture
 from tests.fakes.slack import FakeSlack
 
 

@@ -16,7 +16,8 @@ from adapters.slack.dispatch import Dispatch
 from adapters.slack.sockets import Sockets
 from core.errors import Broken, Retry
 from core.values import AttachmentKind, Choice, EventKind, InboundEvent, Reply
-from tests.adapters.slack.stage import Ear, by_sockets, connected, last_event_of, picture
+from tests.adapters.slack.stage import by_sockets, connected, last_event_of
+from tests.adapters.stage import Ear, picture
 from tests.fakes.slack import FakeSlack
 
 

@@ -15,7 +15,8 @@ from adapters.slack.render import POST, UPDATE
 from adapters.slack.sending import Sender, Shares
 from core.errors import Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
 from core.values import Address, Call, Choice, Reply, Sent
-from tests.adapters.slack.stage import Ear, Shelf, address, answering, by_sockets, connected, picture
+from tests.adapters.slack.stage import address, answering, by_sockets, connected
+from tests.adapters.stage import Ear, Shelf, picture
 from tests.fakes.slack import FakeSlack
 
 

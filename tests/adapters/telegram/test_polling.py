@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from adapters.telegram.adapter import TelegramAdapter
 from core.errors import Broken, Retry
 from core.values import AttachmentKind, Choice, EventKind, InboundEvent, Problem, Reply
-from tests.adapters.telegram.stage import Ear, adapter_for, connected, picture
+from tests.adapters.stage import Ear, picture
+from tests.adapters.telegram.stage import adapter_for, connected
 from tests.fakes.telegram import FakeTelegram
 
 

@@ -12,7 +12,8 @@ from aiohttp import web
 from adapters.telegram.adapter import TelegramAdapter
 from core.errors import PolydeskError
 from core.values import Address, Attachment, AttachmentKind, Call, InboundEvent, Reply
-from tests.adapters.telegram.stage import Ear, connected, hooked
+from tests.adapters.stage import Ear
+from tests.adapters.telegram.stage import connected, hooked
 from tests.fakes.telegram import FakeTelegram
 
 WORDS = "my very private words"

@@ -15,7 +15,8 @@ from adapters.telegram.sending import Sender
 from core import wire
 from core.errors import BadInput, Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled, Unreadable
 from core.values import Address, Attachment, AttachmentKind, Call, Choice, Problem, Reply, Sent
-from tests.adapters.telegram.stage import Ear, Shelf, connected, picture
+from tests.adapters.stage import Ear, Shelf, picture
+from tests.adapters.telegram.stage import connected
 from tests.fakes.telegram import Customer, FakeTelegram
 
 

@@ -13,7 +13,8 @@ import pytest
 from adapters.telegram.webhook import HEADER, LARGEST_UPDATE, Webhook
 from core.errors import Broken, Retry
 from core.values import InboundEvent
-from tests.adapters.telegram.stage import Ear, adapter_for, hooked
+from tests.adapters.stage import Ear
+from tests.adapters.telegram.stage import adapter_for, hooked
 from tests.fakes.telegram import FakeTelegram
 
 SECRET = "s3cret_-of-the-operator"
