@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from yarl import URL
 
-from adapters.slack.fields import string
+from adapters.fields import string
 from adapters.slack.parse import BotIdentity
 from adapters.slack.trouble import NO_API, WRONG_APP_TOKEN, WRONG_BOT_TOKEN, broken_off, told
 from core.errors import Broken

@@ -9,8 +9,8 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from adapters.fields import child, string
 from adapters.slack.client import Client
-from adapters.slack.fields import child, string
 from adapters.slack.files import LARGEST_FILE, attachment
 from adapters.slack.trouble import MissingScope, RefusedBySlack, broken_off
 from core.errors import Refused, Retry, Throttled, Unreadable

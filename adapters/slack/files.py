@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.claims import claimed
-from adapters.slack.fields import items, string, whole
+from adapters.fields import amount, items, string
 from core.values import Attachment, AttachmentKind, Problem
 
 LARGEST_FILE = 20 * 1024 * 1024  # bytes
@@ -33,7 +33,7 @@ def attachment(file: dict[str, Any]) -> Attachment:
         id = string(file, "id")
         return Attachment(PHOTO, ref=id, problem=None if id else Problem.NOT_DELIVERED)
     kind, mime, problem = _seen(file)
-    ref, size = string(file, "url_private_download") or string(file, "url_private"), whole(file, "size")
+    ref, size = string(file, "url_private_download") or string(file, "url_private"), amount(file, "size")
     if problem is None:
         if string(file, "file_access") == "access_denied":
             problem = Problem.NO_PERMISSION
@@ -42,7 +42,7 @@ def attachment(file: dict[str, Any]) -> Attachment:
         elif not ref or string(file, "mode") in _GONE or string(file, "file_access") == "file_not_found":
             problem = Problem.NOT_DELIVERED
     name = string(file, "name") or string(file, "title")
-    return Attachment(kind, ref, mime, size, whole(file, "duration_ms") / 1000, name=name, problem=problem)
+    return Attachment(kind, ref, mime, size, amount(file, "duration_ms") / 1000, name=name, problem=problem)
 
 
 def _seen(file: dict[str, Any]) -> tuple[AttachmentKind, str, Problem | None]:

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from adapters.slack.fields import child, string
+from adapters.fields import child, string
 from adapters.slack.parse import BotIdentity, parse, shared_by_us
 from adapters.slack.people import People
 from adapters.slack.sending import Shares

@@ -7,10 +7,11 @@ Nothing here raises on JSON of any shape: what cannot be understood is None.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.slack.fields import child, items, milliseconds, string
+from adapters.fields import child, items, string
 from adapters.slack.files import attachments_of
 from adapters.slack.words import emoji_of, mentions, plain, without_mention
 from core.values import Address, Attachment, AttachmentKind, Author, EventKind, InboundEvent, Problem
@@ -20,6 +21,8 @@ COMMANDS = {"/start": "start", "/help": "help", "/human": "human", "help": "help
 
 SAID = frozenset({"", "file_share", "thread_broadcast", "me_message"})
 """The subtypes of a message that somebody wrote: https://docs.slack.dev/reference/events/message#subtypes."""
+
+_TS = re.compile(r"([0-9]{1,12})\.([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def _said(
     `place` is the object that tells the kind of channel.
     """
     ts, author = string(message, "ts"), _author(message, bot)
-    at = milliseconds(edited or ts)
+    at = _milliseconds(edited or ts)
     if author is None or not channel or at is None or string(message, "subtype") not in SAID:
         return None
     direct = _direct(channel, string(place, "channel_type"))
@@ -114,8 +117,8 @@ def _changed(event: dict[str, Any], bot: BotIdentity) -> InboundEvent | None:
 
 def _deleted(event: dict[str, Any], before: dict[str, Any], bot: BotIdentity) -> InboundEvent | None:
     channel, ts, author = string(event, "channel"), string(before, "ts"), _author(before, bot)
-    at = milliseconds(string(event, "event_ts") or string(event, "ts"))
-    if author is None or not channel or milliseconds(ts) is None or at is None:
+    at = _milliseconds(string(event, "event_ts") or string(event, "ts"))
+    if author is None or not channel or _milliseconds(ts) is None or at is None:
         return None
     return InboundEvent(
         id=_key(bot, channel, ts, EventKind.DELETED),
@@ -136,9 +139,9 @@ def _tapped(payload: dict[str, Any], bot: BotIdentity) -> InboundEvent | None:
     channel = string(child(payload, "channel"), "id") or string(container, "channel_id")
     ts = string(container, "message_ts") or string(message, "ts")
     key = string(action, "value") or string(action, "action_id")
-    at = milliseconds(string(action, "action_ts"))
+    at = _milliseconds(string(action, "action_ts"))
     user = string(person, "id")
-    if not (channel and key and user) or at is None or milliseconds(ts) is None:
+    if not (channel and key and user) or at is None or _milliseconds(ts) is None:
         return None
     thread = string(container, "thread_ts") or string(message, "thread_ts")
     return InboundEvent(
@@ -189,3 +192,9 @@ def _identity(bot: BotIdentity, user: str, *teams: str) -> str:
     """A person is (team, user): a guest from another workspace carries theirs, our own people carry none."""
     home = next((team for team in teams if team.startswith("T")), bot.team)
     return user if home == bot.team else f"{home}:{user}"
+
+
+def _milliseconds(ts: str) -> int | None:
+    """A message's ts, seconds and a serial number, as UTC milliseconds; None when it is no ts."""
+    match = _TS.fullmatch(ts)
+    return int(match[1]) * 1000 + int(match[2].ljust(3, "0")[:3]) if match else None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from adapters.fields import child, string
 from adapters.slack.client import Client
-from adapters.slack.fields import child, string
 from core.errors import Broken, PolydeskError, Retry
 
 log = structlog.get_logger()

@@ -8,10 +8,10 @@ from typing import Any
 
 import structlog
 
+from adapters.fields import child, items, string
 from adapters.pacing import Limit, Pace
 from adapters.slack.client import Client
 from adapters.slack.downloads import Downloads
-from adapters.slack.fields import child, items, string
 from adapters.slack.render import POST, UPDATE, UPLOAD
 from core.errors import BadInput, Broken, OutcomeUnknown, PolydeskError, Refused, Throttled
 from core.values import Address, Call, Sent

@@ -16,9 +16,9 @@ from typing import Any
 import aiohttp
 import structlog
 
+from adapters.fields import amount, child, string
 from adapters.slack.client import Client
 from adapters.slack.dispatch import Dispatch
-from adapters.slack.fields import child, string, whole
 from adapters.slack.trouble import broken_off
 from core.errors import PolydeskError, Retry
 
@@ -86,7 +86,7 @@ class Sockets:
         except TimeoutError:
             hello = {}
         if string(hello, "type") == "hello":
-            if whole(hello, "num_connections") > len(self._open):
+            if amount(hello, "num_connections") > len(self._open):
                 log.warning(
                     "slack.shared", why="another program uses this app, and gets a part of what customers write"
                 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from adapters.slack.fields import string
+from adapters.fields import string
 from core.errors import Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
 
 APPS = "https://api.slack.com/apps -> your app"

@@ -12,7 +12,7 @@ from telegram import Bot
 from telegram.error import TelegramError
 from telegram.request import HTTPXRequest
 
-from adapters.telegram.content import string, whole
+from adapters.fields import string, whole
 from adapters.telegram.parse import BotIdentity
 from adapters.telegram.trouble import NO_API, WRONG_TOKEN, answered, is_result, translated
 from core.errors import Broken, PolydeskError, Retry, Throttled, Unreadable

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from adapters.claims import claimed
+from adapters.fields import child, items, string, whole
 from core.values import Attachment, AttachmentKind, Problem
 
 LARGEST_FILE = 20 * 1024 * 1024  # bytes; getFile refuses more: https://core.telegram.org/bots/api#getfile
@@ -33,30 +34,6 @@ SERVICE = frozenset(
 
 _READABLE_IMAGES = frozenset({"image/jpeg", "image/jpg", "image/png", "image/webp", "image/gif", "image/bmp"})
 _DEEPEST = 32  # levels of a rich message that are read
-
-
-def child(source: object, key: str) -> dict[str, Any]:
-    """The object under `key`, or an empty one."""
-    found = source.get(key) if isinstance(source, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def string(source: object, key: str) -> str:
-    """The string under `key`, or an empty one."""
-    found = source.get(key) if isinstance(source, dict) else None
-    return found if isinstance(found, str) else ""
-
-
-def whole(source: object, key: str) -> int | None:
-    """The integer under `key`, or None."""
-    found = source.get(key) if isinstance(source, dict) else None
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
-
-
-def items(source: object, key: str) -> list[dict[str, Any]]:
-    """The objects in the list under `key`; whatever else is in it is left out."""
-    found = source.get(key) if isinstance(source, dict) else None
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 def is_service(message: dict[str, Any]) -> bool:

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.telegram.content import attachments_of, child, is_service, items, string, text_of, whole
+from adapters.fields import child, items, string, whole
+from adapters.telegram.content import attachments_of, is_service, text_of
 from core.values import Address, Author, EventKind, InboundEvent
 
 UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from adapters.fields import whole
 from adapters.telegram.client import Client
-from adapters.telegram.content import whole
 from adapters.telegram.intake import Intake, stumble
 from adapters.telegram.parse import UPDATES
 from adapters.telegram.trouble import Conflict

@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
+from adapters.fields import whole
 from adapters.telegram.client import Client
-from adapters.telegram.content import whole
 from adapters.telegram.intake import Intake
 from adapters.telegram.parse import UPDATES
 from core.errors import Broken, Refused, Retry
