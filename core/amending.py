@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.store.outbox import Delivery
 from core.store.store import Tx
 from core.values import InboundEvent
 
@@ -17,13 +18,15 @@ class Amended:
     """A turn that goes on: what was said in it, what was decided, and the platform's id of our reply.
 
     `reply` is empty when the reply cannot be replaced: none arrived yet, or it took several messages. `first` tells
-    that it was the conversation's first turn, whose reply says who is speaking.
+    that it was the conversation's first turn, whose reply says who is speaking. `turns` are all the ids
+    under which it was kept.
     """
 
     events: tuple[InboundEvent, ...]
     decision: dict[str, Any]
     reply: str
     first: bool
+    turns: frozenset[str]
 
 
 async def amended(tx: Tx, conversation: str, events: Sequence[InboundEvent], now: int) -> Amended | None:
@@ -38,9 +41,10 @@ async def amended(tx: Tx, conversation: str, events: Sequence[InboundEvent], now
     if not groups <= {event.group for event, _ in before}:
         return None
     # It may have been amended already: what we said stands under any of the turns of its events.
-    turns = {turn for _, turn in before}
+    turns = frozenset(turn for _, turn in before)
     rows = [row for turn in sorted(turns) for row in await tx.outbox.list(conversation, turn=turn)]
-    shown = {row.message_id for row in rows}
-    reply = shown.pop() if len(shown) == 1 and all(row.state == "sent" for row in rows) else ""
+    stand = [row for row in rows if row.state != Delivery.SUPERSEDED]
+    shown = {row.message_id for row in stand}
+    reply = shown.pop() if len(shown) == 1 and all(row.state == Delivery.SENT for row in stand) else ""
     first = await tx.turns.first(conversation) in turns
-    return Amended(tuple(event for event, _ in before), last.decision, reply, first)
+    return Amended(tuple(event for event, _ in before), last.decision, reply, first, turns)

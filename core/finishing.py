@@ -75,6 +75,10 @@ class Finishing:
         if isinstance(decision, Hold):
             await self._hold(tx, conversation, turn, decision, outcome, published)
         elif amends is None or decided != amends.decision:
+            if amends is not None and await tx.outbox.withdraw(conversation.id, amends.turns):
+                # Nothing of the old answer was seen, so the new one is said as if it were the only one.
+                conversation = replace(conversation, welcomed=conversation.welcomed and not amends.first)
+                amends = None
             await self._say(tx, conversation, turn, decision, outcome, published, amends)
         return decision
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -170,10 +170,27 @@ class Outbox:
         """What was to be said under a lower fence is not said; the transcript tells the agent so."""
         for row in await self._sql.rows(_OVERTAKEN, {"of": conversation, "risen": risen}):
             # One that may have left already is not made again either, but nobody can say that it was withheld.
-            state = Delivery.UNKNOWN if load(Call, row.call).since else Delivery.SUPERSEDED
-            await self.failed(row.id, state)
-            if row.message:
-                await Transcript(self._sql).add_facts(row.message, {"delivery": state.value})
+            await self._withhold(
+                row.id, row.message, Delivery.UNKNOWN if load(Call, row.call).since else Delivery.SUPERSEDED
+            )
+
+    async def withdraw(self, conversation: str, turns: Collection[str]) -> bool:
+        """Take back the messages of these turns of which nothing has left yet; whether nothing of the turns is left.
+
+        It must run inside `Store.write`, in a transaction that keeps others from taking rows of the conversation.
+        """
+        rows = [row for turn in sorted(turns) for row in await self.list(conversation, turn=turn)]
+        left = [row for row in rows if row.state is not Delivery.SUPERSEDED]
+        begun = {row.message for row in left if row.state is not Delivery.READY or row.call.since}
+        for row in left:
+            if row.message not in begun:
+                await self._withhold(row.id, row.message, Delivery.SUPERSEDED)
+        return not begun
+
+    async def _withhold(self, id: str, message: str, state: Delivery) -> None:
+        await self.failed(id, state)
+        if message:
+            await Transcript(self._sql).add_facts(message, {"delivery": state.value})
 
     async def get(self, id: str) -> Outgoing | None:
         """The row with this id."""

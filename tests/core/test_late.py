@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from core.asking import Prediction, Question
-from core.values import Attachment, AttachmentKind, EventKind
+from core.errors import Throttled
+from core.values import Attachment, AttachmentKind, EventKind, Role
 from tests.core.conftest import Road
 from tests.fakes.house import sure
 
@@ -101,3 +102,25 @@ async def test_each_late_item_of_an_album_knows_all_that_came_before(road: Road)
     last = road.brain.asked[-1]
     assert (last.text, len(last.photos)) == ("is this my order?", 3)
     assert len(road.platform.texts("c1")) == 1
+
+
+async def test_an_answer_that_has_not_left_is_taken_back_for_the_one_that_knows_more(road: Road) -> None:
+    """Given a platform that makes us wait, when a late item changes the answer, then only the new one is said."""
+    customer = road.customer()
+    road.platform.files |= {"one": png(), "two": png()}
+    road.brain.think = lambda question: sure(question, "return-damaged" if len(question.photos) == 2 else "track-order")
+    road.platform.trouble = [Throttled("wait", 30.0)]
+    part = Attachment(AttachmentKind.PHOTO, ref="one")
+    await customer.says("is this my order?", attachments=(part,), group="album")
+    await road.settle()
+    assert not road.platform.seen
+    await customer.says("", attachments=(replace(part, ref="two"),), group="album")
+    await road.settle()
+    await road.until(lambda: road.platform.texts("c1"))
+    await road.settle()
+    (said,) = road.platform.texts("c1")
+    assert "automated assistant" in said and said.endswith("Send us a photo.")
+    # And the agent who looks at the conversation sees that the first one was never said.
+    known = await road.conversation()
+    kept = await road.store.read(lambda tx: tx.transcript.latest(known.id, limit=9))
+    assert [one.facts.get("delivery") for one in kept if one.author.role is Role.BOT] == ["superseded", None]
