@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 
 _TICK_SECONDS = 15.0
 _SWEEP_SECONDS = 3600.0
+_FILES = 65_536
 _FAREWELL = 5.0  # seconds that words on their way get when we stop
 
 
@@ -45,7 +47,14 @@ def run(settings: Settings) -> None:
     configure(settings.log_level)
     hold()
     must_be_free(settings.host, settings.port)
+    _allow_many_files()
     asyncio.run(_serve(settings))
+
+
+def _allow_many_files() -> None:
+    """Each open page is an open file; the usual limit of 1,024 protects programs that call select(), as we do not."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES), hard))
 
 
 async def _serve(settings: Settings) -> None:
@@ -136,6 +145,8 @@ def build(home: House, doors: Doors) -> FastAPI:
             await home.store.read(lambda tx: tx.knowledge.live(KB_ID))
         except PolydeskError as problem:
             missing.append(f"database: {problem}")
+        if home.store.writer.trouble:
+            missing.append(f"database, which cannot be written: {home.store.writer.trouble}")
         return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
 
     @app.get("/metrics", include_in_schema=False)
