@@ -22,7 +22,8 @@ from core.errors import Broken
 from core.media import sniff
 from core.texts import unreadable
 from core.values import Problem
-from tests.adapters.slack.stage import picture, words
+from tests.adapters.slack.stage import words
+from tests.adapters.stage import picture
 from tests.regressions.doors import on_slack, on_telegram, once_each
 from tests.regressions.ground import OnSlack, OnTelegram, Person
 from tests.regressions.house import AND_ORDER, ORDER, House, heard

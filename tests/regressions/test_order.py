@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from core.errors import BrainLate
-from tests.adapters.slack.stage import picture
+from tests.adapters.stage import picture
 from tests.fakes.house import sure
 from tests.fakes.telegram import Customer
 from tests.regressions.doors import on_slack, on_telegram, once_each
