@@ -88,6 +88,8 @@ def _trouble(front: Front) -> list[str]:
     elif missing:
         what = "typed questions" if missing == [TEXT] else "photos and voice notes"
         told.append(f"No {missing[0]} worker is running: {what} come to the desk.")
+    if unwritten := front.home.store.writer.trouble:
+        told.append(f"The database cannot be written, nobody is answered until it can: {unwritten}")
     told += [
         f"{platform.capitalize()} is not connected: {door.trouble}"
         for platform, door in front.doors.states.items()

@@ -63,7 +63,7 @@ class _Job(Generic[TxT]):
 class Writer(Generic[TxT]):
     """Runs units of work in the order in which they came, several to a commit.
 
-    `commits` counts the transactions, for tests and figures.
+    `commits` counts the transactions, for tests and figures; `trouble` says why the last one failed.
     """
 
     def __init__(self, engine: Engine, transaction: Callable[[Connection], TxT]) -> None:
@@ -75,6 +75,7 @@ class Writer(Generic[TxT]):
         self._running = False
         self._closed = False
         self.commits = 0
+        self.trouble = ""
 
     async def write(self, work: Callable[[TxT], Awaitable[T]]) -> T:
         """Run a unit of work and return its result once it is committed.
@@ -118,13 +119,16 @@ class Writer(Generic[TxT]):
                 with connection.begin():
                     self._collect(connection, done)
                 self.commits += 1
+                self.trouble = ""
         except Exception as problem:
             # Whatever it is, the thread goes on: those who come later must not wait for ever.
             if not done:  # the transaction could not even begin
                 done.extend(self._jobs.popleft() for _ in range(len(self._jobs)))
             first = next((job.error for job in done if isinstance(job.error, Retry)), None)
+            error = Retry(str(first)) if first else _explained(problem)
+            self.trouble = str(error)
             for job in done:
-                job.error = job.error or (Retry(str(first)) if first else _explained(problem))
+                job.error = job.error or error
 
     def _collect(self, connection: Connection, done: list[_Job[TxT]]) -> None:
         until = time.monotonic() + GROUP_SECONDS
