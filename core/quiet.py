@@ -12,6 +12,7 @@ _ALBUM = 1.5  # the parts of an album come as updates of their own, with no coun
 _LONE_PHOTO = 2.5  # people send the picture, then type what is wrong with it
 _LONE_VOICE = 0.6  # a note is mostly complete; a caption typed as a second message follows at once
 _FRAGMENT = 0.9  # "hi" ... "my tent" ... "it broke"
+_FINEST = 0.001  # clocks count milliseconds: what rounding leaves of one would be waited for without end
 _WHOLE = 4  # words that make a message look like a whole question
 
 
@@ -27,6 +28,17 @@ def quiet_for(events: Sequence[InboundEvent]) -> float:
         kinds = {part.kind for part in last.attachments}
         return _LONE_PHOTO if AttachmentKind.PHOTO in kinds else _LONE_VOICE
     return 0.0 if _whole(words) else _FRAGMENT
+
+
+def still_quiet(events: Sequence[InboundEvent], silent: float, heard: float, composing: float) -> float:
+    """Seconds for which it must still be quiet, 0 when these events are a turn.
+
+    `silent` seconds have passed since the last event and `heard` since the first; `composing` is for how long a sign
+    lasts that the customer goes on. It counts after a whole question too: whoever visibly writes more would get, in the
+    middle of it, an answer that the next words may make wrong. Without a sign a whole question waits for nothing.
+    """
+    wait = min(max(quiet_for(events) - silent, composing), LONGEST - heard)
+    return wait if wait >= _FINEST else 0.0
 
 
 def _whole(words: Sequence[str]) -> bool:
