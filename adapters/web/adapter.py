@@ -13,6 +13,7 @@ from adapters.web.chats import Chats
 from adapters.web.page import routes as page_routes
 from adapters.web.render import render
 from core.bell import Bell
+from core.composing import Composing
 from core.errors import Refused, Unreadable
 from core.ports import Hear
 from core.store.store import Store, Tx
@@ -24,10 +25,10 @@ class WebAdapter:
 
     platform = "web"
 
-    def __init__(self, store: Store, bell: Bell) -> None:
+    def __init__(self, store: Store, bell: Bell, composing: Composing | None = None) -> None:
         self._store = store
         self._bell = bell
-        self._chats = Chats(store, bell)
+        self._chats = Chats(store, bell, composing or Composing())
         self.router = Router([Mount("/api", build_api(self._chats)), *page_routes(store)])
 
     @asynccontextmanager

@@ -106,6 +106,22 @@ def build_api(chats: Chats) -> FastAPI:
             raise HTTPException(503, "cannot be kept right now; try again", headers={"Retry-After": "2"}) from problem
         return Accepted(event=event.id)
 
+    @api.post("/v1/conversations/{id}/composing", status_code=204)
+    async def compose(
+        id: Id,
+        client_id: ClientId,
+        stopped: Annotated[bool, Form(description="The message was given up before it was sent")] = False,
+        authorization: Annotated[str, Header(description="Bearer token; checked before the body is read")] = "",
+    ) -> None:
+        """Say that a message is being typed or recorded, so that what came before it waits for it, 10 s at most.
+
+        Say so every two seconds while it goes on: four seconds after the last time it is over. `client_id` is the one
+        that the message will have, so its arrival ends it too. A client that never says so is answered all the same.
+        """
+        if chats.hear is None:
+            raise HTTPException(503, "starting or stopping; try again", headers={"Retry-After": "2"})
+        chats.composes(id, client_id, not stopped)
+
     @api.get("/v1/conversations/{id}/messages")
     async def messages(after: After = 0, session: str = Depends(authorised)) -> list[Line]:
         """The lines added or changed since the cursor `after`."""

@@ -10,7 +10,9 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
+from adapters.web.parse import address_of as place_of
 from core.bell import BUSY, Bell
+from core.composing import Composing, Sign
 from core.ports import Hear
 from core.store.store import Store, Tx
 from core.store.web import WebMessage
@@ -19,20 +21,27 @@ from core.values import AttachmentKind, EventKind, InboundEvent
 OPENINGS = RateLimitItemPerMinute(20)  # an address
 MESSAGES = RateLimitItemPerMinute(60)  # a conversation, and four times that an address, for a shop behind one router
 UPLOADS = RateLimitItemPerMinute(240)
+SIGNS = RateLimitItemPerMinute(60)  # a conversation; a page gives 30 while somebody types without a pause
+SIGNS_OF_ALL = RateLimitItemPerMinute(240)  # an address
 
 
 class Chats:
     """What the API works with."""
 
-    def __init__(self, store: Store, bell: Bell) -> None:
+    def __init__(self, store: Store, bell: Bell, composing: Composing) -> None:
         self.store = store
         self.bell = bell
+        self._composing = composing
         self.hear: Hear | None = None
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def busy(self, session: str) -> None:
         """Show "typing" on the open page."""
         self.bell.ring(BUSY + session)
+
+    def composes(self, session: str, client_id: str, goes_on: bool) -> None:
+        """Tell whoever hears the customer out that a message goes on, or was given up."""
+        self._composing.give(Sign(place_of(session), client_id, goes_on))
 
     async def allow(self, item: RateLimitItemPerMinute, *names: str) -> None:
         """Count one; 429 when it was too many."""

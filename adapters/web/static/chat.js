@@ -1,4 +1,5 @@
 // The chat page: keeps one conversation in this browser, sends what is typed, shown or said, shows what comes live.
+import { Composing } from "./composing.js";
 import { Lines } from "./lines.js";
 import { Outbox } from "./outbox.js";
 import { canRecord, extension, record } from "./recorder.js";
@@ -92,7 +93,7 @@ async function deliver(item) {
     if (item.tap) form.set("tap", item.tap);
     for (const part of item.parts) form.append(part.kind, part.blob, part.name);
     const answer = await fetch(`${API}/${chat.id}/messages`, { method: "POST", body: form, headers: bearer() });
-    if (answer.ok) return true;
+    if (answer.ok) { composing.spoke(); return true; }
     if (answer.status === 401) { forget(); return 0; }
     if (answer.status === 413) return say("Too large: at most 20 MB a file.");
     if (answer.status >= 500 || answer.status === 429) return Number(answer.headers.get("Retry-After")) || 2;
@@ -101,6 +102,13 @@ async function deliver(item) {
     return problem.after || 0.5;
   }
 }
+
+const composing = new Composing((client_id, stopped) => {
+  if (!chat) return false; // nothing was said yet that could wait
+  const body = new URLSearchParams({ client_id, stopped });
+  fetch(`${API}/${chat.id}/composing`, { method: "POST", body, headers: bearer() }).catch(() => { /* then not */ });
+  return true;
+}, newId);
 
 // What the server will never take goes back to where it can be changed.
 function offerBack(box, item) {
@@ -175,7 +183,7 @@ $("form").addEventListener("submit", async (event) => {
   const text = $("text").value.trim();
   if (!text && !parts.length) return $("text").focus();
   trouble("");
-  const item = { client: newId(), text, parts: parts.map(({ kind, blob, name }) => ({ kind, blob, name })) };
+  const item = { client: composing.sent(), text, parts: parts.map(({ kind, blob, name }) => ({ kind, blob, name })) };
   parts = [];
   $("text").value = "";
   keep(DRAFT, null);
@@ -190,7 +198,11 @@ function grow() {
   box.style.height = "auto";
   box.style.height = `${box.scrollHeight + 2}px`;
 }
-$("text").addEventListener("input", () => { grow(); keep(DRAFT, $("text").value); });
+$("text").addEventListener("input", () => {
+  grow();
+  keep(DRAFT, $("text").value);
+  if ($("text").value.trim()) composing.goesOn(); else composing.stops();
+});
 $("text").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing && matchMedia("(pointer: fine)").matches) {
     event.preventDefault();
@@ -256,7 +268,7 @@ $("voice").addEventListener("click", async () => {
   trouble("");
   try {
     recording = await record({
-      tick: (seconds) => { $("seconds").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`; },
+      tick: (seconds) => { composing.goesOn(); $("seconds").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`; },
       level: (loudness) => $("level").style.setProperty("--level", loudness),
     });
   } catch {
@@ -268,7 +280,7 @@ $("voice").addEventListener("click", async () => {
   const blob = await mine.done;
   if (recording === mine) recording = null;
   document.body.classList.remove("recording");
-  if (blob) add("voice", blob, `voice-note.${extension(blob.type)}`);
+  if (blob) add("voice", blob, `voice-note.${extension(blob.type)}`); else composing.stops();
 });
 async function finish() {
   const mine = recording;
