@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from core.asking import Prediction, Question
@@ -73,6 +74,66 @@ class Shared(Protocol):
 
     def receiving(self) -> AbstractAsyncContextManager[None]:
         """While connected: fetch what the platform keeps for us; raises as `Adapter.running`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an open conversation has been heard: the platform's id of its customer's last message, and its moment.
+
+    `message` is empty where it was none, such as a tapped button; `at` is UTC ms by the platform's clock.
+    """
+
+    conversation: str
+    address: Address
+    author: str
+    message: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading a conversation again brought: how many messages nobody had told us of.
+
+    `conversation` is empty for words of somebody who had none open; `problem` says why it could not be read, or not to
+    its end, and is empty when nothing is missing.
+    """
+
+    conversation: str
+    found: int = 0
+    problem: str = ""
+
+
+class Memory(Protocol):
+    """What an adapter that catches up may ask about what was heard, on its own platform."""
+
+    async def standing(self) -> Sequence[Standing]:
+        """Every open conversation, the one heard last first.
+
+        Raises:
+            Retry: the store is away.
+        """
+        ...
+
+    async def known(self, events: Collection[str]) -> Collection[str]:
+        """Those of these ids (`InboundEvent.id`) that were heard; raises as `standing`."""
+        ...
+
+    async def caught_up(self, readings: Sequence[Reading]) -> None:
+        """Tell operators and agents what came of it; raises as `standing`."""
+        ...
+
+
+@runtime_checkable
+class CatchesUp(Protocol):
+    """What an adapter offers beside `Adapter` when its platform does not deliver again what we missed, but can be read.
+
+    It reads the open conversations while it receives: after every start, and whenever it could not be reached for a
+    while. What it finds goes to `Hear` like everything else, under the same ids.
+    """
+
+    def catch_up_from(self, memory: Memory) -> None:
+        """Use this memory; to be called before `running`."""
         ...
 
 

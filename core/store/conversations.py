@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, exists, or_, select, update
+from sqlalchemy import Row, and_, bindparam, case, exists, func, or_, select, update
 
 from core.conversation import Conversation, Owner
+from core.ports import Standing
 from core.store.sql import Sql
 from core.store.tables import conversations as table
 from core.store.tables import messages
@@ -188,6 +190,24 @@ class Conversations:
         calm = case((table.c.waiting_since == 0, 1), else_=0)
         query = query.order_by(calm, table.c.waiting_since, table.c.heard_at.desc(), table.c.id.desc())
         return await self._read(query.limit(limit).offset(offset))
+
+    async def standing(self, platform: str) -> tuple[Standing, ...]:
+        """Every open conversation of a platform with the last thing its customer said, the one heard last first."""
+        numbers = messages.alias("numbers")
+        last = (
+            select(func.max(numbers.c.seq))
+            .where(numbers.c.conversation == table.c.id, numbers.c.role == Role.CUSTOMER.value)
+            .scalar_subquery()
+        )
+        said = and_(messages.c.conversation == table.c.id, messages.c.seq == last)
+        query = select(table, messages.c.place, messages.c.at).select_from(table.join(messages, said))
+        query = query.where(table.c.platform == platform, table.c.resolved_at == 0)
+        found = []
+        for row in await self._sql.rows(query.order_by(table.c.heard_at.desc())):
+            kept, place = from_row(row), row._mapping["place"]
+            message = str(json.loads(place)[3]) if place else ""
+            found.append(Standing(kept.id, kept.address, kept.author.id, message, int(row._mapping["at"])))
+        return tuple(found)
 
     async def search(self, words: str, *, limit: int = 50) -> tuple[Conversation, ...]:
         """Conversations, open or not, in which somebody wrote `words` or whose customer is called so; latest first."""

@@ -162,6 +162,10 @@ class Ledger:
         query = select(table.c.payload, table.c.turn).where(table.c.key.in_(list(ids))).order_by(table.c.seq)
         return tuple((load(InboundEvent, row.payload), row.turn) for row in await self._sql.rows(query))
 
+    async def known(self, ids: Collection[str]) -> frozenset[str]:
+        """Those of these ids (InboundEvent.id) that were heard, and not purged since."""
+        return frozenset(await self._sql.column(select(table.c.key).where(table.c.key.in_(list(ids)))))
+
     async def amend(self, event: InboundEvent) -> bool:
         """Replace what is known about an event, such as the blobs of its files; False when it is gone."""
         change = update(table).where(table.c.key == event.id).values(payload=dump(event))

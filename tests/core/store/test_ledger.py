@@ -65,6 +65,13 @@ async def test_a_redelivery_is_known(store: Store) -> None:
     assert len(await pending(store, here)) == 1
 
 
+async def test_what_is_known_can_be_asked(store: Store) -> None:
+    await conversation_of(store, written("1"))
+    await conversation_of(store, written("2"))
+    assert await store.read(lambda tx: tx.ledger.known(("2", "3", "4"))) == frozenset({"2"})
+    assert await store.read(lambda tx: tx.ledger.known(())) == frozenset()
+
+
 async def test_the_same_event_from_two_tasks_at_once_becomes_one_row(store: Store) -> None:
     answers = await asyncio.gather(*(remember(store, written("1")) for _ in range(20)))
     assert sum(answer is not None for answer in answers) == 1

@@ -95,6 +95,42 @@ async def test_of_finds_the_open_conversation_only(store: Store) -> None:
     assert await store.read(lambda tx: tx.conversations.of(kept.address, kept.author.id)) is None
 
 
+async def test_standing_tells_how_far_every_open_conversation_was_heard(store: Store, clock) -> None:
+    async def hear(event: InboundEvent) -> str:
+        heard = await store.write(lambda tx: tx.ledger.remember(event, DAY, "bot", "kb"))
+        assert heard is not None and heard.conversation is not None
+        clock.time += 1
+        return heard.conversation.id
+
+    def at(chat: str, id: str, moment: int, **more: object) -> InboundEvent:
+        address, author = Address("slack", "T1", chat, "1.0" if chat == "c" else ""), Author(f"a-{chat}")
+        event = InboundEvent(id, EventKind.CREATED, address, author, at=moment, text="hello", message=id)
+        return replace(event, **more)  # type: ignore[arg-type]
+
+    direct = await hear(at("d", "1.1", 1100))
+    threaded = await hear(at("c", "2.1", 2100))
+    tapped = await hear(at("t", "3.1", 3100, kind=EventKind.TAPPED, tap="k", text=""))
+    gone = await hear(at("g", "4.1", 4100))
+    await opened(store, "elsewhere")
+    # What others say moves nothing; an edit and a deleted message neither
+    await hear(at("d", "1.2", 1200))
+    await hear(at("d", "1.1:edited", 1900, kind=EventKind.EDITED, message="1.1", text="hello?"))
+    await hear(at("d", "1.2:deleted", 1950, kind=EventKind.DELETED, message="1.2"))
+    await store.write(lambda tx: tx.transcript.append(direct, Author("bot", role=Role.BOT), "An answer."))
+    await store.write(lambda tx: tx.transcript.note(direct, Author("bob", role=Role.AGENT), "hm"))
+    kept = await get(store, gone)
+    await store.write(lambda tx: tx.conversations.put(resolve(kept, clock.now())))
+
+    found = await store.read(lambda tx: tx.conversations.standing("slack"))
+
+    assert [(one.conversation, one.address.chat, one.author, one.message, one.at) for one in found] == [
+        (direct, "d", "a-d", "1.2", 1200),
+        (tapped, "t", "a-t", "", 3100),
+        (threaded, "c", "a-c", "2.1", 2100),
+    ]
+    assert found[2].address == Address("slack", "T1", "c", "1.0")
+
+
 async def test_timers_see_what_is_due(store: Store, clock) -> None:
     start = clock.now()
     idle, waiting, agent = [await opened(store, chat) for chat in ("idle", "waiting", "agent")]
