@@ -19,6 +19,18 @@ class Measures:
         self.registry = CollectorRegistry()
         self.heard = Counter("polydesk_events_total", "Events committed", ["platform"], registry=self.registry)
         self.waiting = Gauge("polydesk_waiting_customers", "Customers waiting for a human", registry=self.registry)
+        self.missed = Counter(
+            "polydesk_missed_messages_total",
+            "Found only by reading a platform again",
+            ["platform"],
+            registry=self.registry,
+        )
+        self.unread = Counter(
+            "polydesk_unread_conversations_total",
+            "Open conversations that could not be read after an interruption",
+            ["platform"],
+            registry=self.registry,
+        )
         self._turns = Histogram(
             "polydesk_turn_seconds",
             "From the end of the quiet window to the decision's commit",

@@ -13,6 +13,7 @@ from adapters.registry import adapter
 from bot.brain import CeleryBrain
 from bot.line import Line
 from bot.measures import Measures
+from bot.missed import Missed
 from bot.settings import Settings, data_folder
 from core.answering import Answering, Room
 from core.bell import Bell
@@ -24,7 +25,7 @@ from core.fetching import Fetcher
 from core.hearing import Hearing
 from core.leases import Alone, Holding, Leases
 from core.live import Live
-from core.ports import Adapter
+from core.ports import Adapter, CatchesUp
 from core.publishing import Publishing
 from core.speaking import Mouth
 from core.store.blobs import BlobFolder
@@ -89,6 +90,9 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         mouth = Mouth(adapters)
         measures = Measures()
         measures.count_workers(lambda: brain.workers)
+        for platform, door in adapters.items():
+            if isinstance(door, CatchesUp):
+                door.catch_up_from(Missed(platform, store, bell, measures))
         fetcher = Fetcher(adapters, store.blobs, clock)
         room = Room(store, brain, adapters, fetcher, live, courier, bell, clock, measures.turn, holding)
         answering = Answering(room)

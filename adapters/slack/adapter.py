@@ -2,14 +2,16 @@
 
 ```
 Socket Mode | /slack/events -> Dispatch (Bolt) -> Intake (parse, hear, commits) -> acknowledged | 200
+after an interruption: Gaps (conversations.history, .replies) -> Intake
 render(reply) -> Call -> outbox -> Sender.send -> Web API
 ```
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
@@ -18,6 +20,7 @@ from adapters.slack.client import Client
 from adapters.slack.dispatch import Dispatch
 from adapters.slack.downloads import Downloads
 from adapters.slack.events import EventsApi
+from adapters.slack.gaps import Gaps
 from adapters.slack.intake import Intake
 from adapters.slack.parse import BotIdentity
 from adapters.slack.people import People
@@ -28,10 +31,12 @@ from adapters.slack.sockets import Sockets
 from adapters.slack.trouble import NO_SECRET
 from core import wire
 from core.errors import Broken, Retry
-from core.ports import Hear
+from core.ports import Hear, Memory, Standing
 from core.values import Address, Attachment, Call, Reply, Sent
 
 log = structlog.get_logger()
+
+_FRESH = 30.0  # seconds for which it is still true where the conversations stood
 
 
 class SlackAdapter:
@@ -65,6 +70,9 @@ class SlackAdapter:
         self._client: Client | None = None
         self._sender: Sender | None = None
         self._downloads: Downloads | None = None
+        self._memory: Memory | None = None
+        self._gaps: Gaps | None = None
+        self._stood: tuple[float, Sequence[Standing]] = (0.0, ())
 
     def __repr__(self) -> str:
         return f"SlackAdapter({'Events API' if self._over_http else 'Socket Mode'})"
@@ -85,6 +93,10 @@ class SlackAdapter:
             await client.close()
         how = "Socket Mode" if self._app_token else "Events API at /slack/events"
         return f"{bot.name} in workspace {bot.team}, {how}, {compared(granted).told()}"
+
+    def catch_up_from(self, memory: Memory) -> None:
+        """Read the open conversations after an interruption; see `core.ports.CatchesUp`."""
+        self._memory = memory
 
     def running(self, hear: Hear) -> AbstractAsyncContextManager[None]:
         """Receive while the context is open; see `core.ports.Adapter.running`.
@@ -120,12 +132,16 @@ class SlackAdapter:
                 log.warning("slack.scopes_missing", scopes=sorted(missing), do="polydesk doctor says what to do")
             shares = Shares()
             self._sender, self._downloads = Sender(client, self._blob, shares), Downloads(client)
-            self._dispatch.intake = Intake(self.identity, hear, people, shares)
-            self._client = client
+            intake = Intake(self.identity, hear, people, shares)
+            if self._memory is not None:
+                self._gaps = Gaps(client, self.identity, intake, self._memory)
+                if self._over_http:  # what Slack posts from now on must not pass for all that was written
+                    self._stood = time.monotonic(), await self._gaps.standing()
+            self._dispatch.intake, self._client = intake, client
             log.info("slack.running", bot=self.identity.name, team=self.identity.team, sockets=not self._over_http)
             yield
         finally:
-            self._dispatch.intake = self._sender = self._downloads = self._client = None
+            self._dispatch.intake = self._sender = self._downloads = self._client = self._gaps = None
             await people.close()
             await client.close()
 
@@ -133,8 +149,16 @@ class SlackAdapter:
     async def _receiving(self) -> AsyncIterator[None]:
         if self._client is None:
             raise Retry("Slack is not connected", 2.0)
-        sockets = Sockets(self._client, self._app_token, self._dispatch) if self._app_token else None
-        async with sockets.connected() if sockets else nullcontext():
+        async with AsyncExitStack() as stack:
+            if self._gaps is not None:
+                await stack.enter_async_context(self._gaps.reading())
+            if self._app_token:
+                sockets = Sockets(self._client, self._app_token, self._dispatch, self._gaps)
+                await stack.enter_async_context(sockets.connected())
+            elif self._gaps is not None:
+                since, standing = self._stood
+                fresh = time.monotonic() - since < _FRESH
+                self._gaps.read(standing if fresh else await self._gaps.standing())
             yield
 
     def render(self, address: Address, reply: Reply) -> tuple[Call, ...]:

@@ -49,22 +49,28 @@ class Intake:
         """
         self._notice(payload)
         event = parse(payload, self._bot)
-        if event is None:
-            return
+        if event is not None:
+            await self.hear(event)
+
+    async def hear(self, event: InboundEvent) -> bool:
+        """Have an event committed; False when nobody was addressed.
+
+        Raises:
+            Retry: it was not.
+        """
         key = (event.address.chat, event.author.id)
         turn = self._turns.get(key)
         if turn is None:
             turn = self._turns[key] = asyncio.Lock()
         end = time.monotonic() + self._patience
         async with turn:
-            await self._commit(await self._introduced(event), end)
+            return await self._commit(await self._introduced(event), end)
 
-    async def _commit(self, event: InboundEvent, end: float) -> None:
+    async def _commit(self, event: InboundEvent, end: float) -> bool:
         """Try for as long as Slack waits: a tap, in particular, is not delivered again."""
         while True:
             try:
-                await self._hear(event)
-                return
+                return await self._hear(event)
             except Retry as trouble:
                 if time.monotonic() + trouble.after > end:
                     log.warning("slack.not_committed", event_id=event.id, problem=str(trouble))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,8 +19,10 @@ import structlog
 from adapters.fields import amount, child, string
 from adapters.slack.client import Client
 from adapters.slack.dispatch import Dispatch
+from adapters.slack.gaps import Gaps
 from adapters.slack.trouble import broken_off
 from core.errors import PolydeskError, Retry
+from core.ports import Standing
 
 log = structlog.get_logger()
 
@@ -31,6 +33,7 @@ _HELLO = 10.0  # seconds for Slack's first word
 _DRAIN = 30.0  # seconds for what is still on an old connection
 _FAREWELL = 5.0  # seconds for what is being heard when the adapter closes
 _BRIEF = 10.0  # seconds; a connection that lasted no longer is not replaced at once every time
+_ABSENCE = 10.0  # seconds without a connection after which Slack may not deliver everything again
 _MANY = 20.0  # seconds until ten connections may have become fewer
 _LARGEST = 16 * 1024 * 1024  # bytes of an envelope
 
@@ -38,10 +41,19 @@ _LARGEST = 16 * 1024 * 1024  # bytes of an envelope
 class Sockets:
     """Receives envelopes and acknowledges each, over the connection it came by, after it was committed."""
 
-    def __init__(self, client: Client, app_token: str, dispatch: Dispatch, *, pause: float = FIRST_PAUSE) -> None:
+    def __init__(
+        self,
+        client: Client,
+        app_token: str,
+        dispatch: Dispatch,
+        gaps: Gaps | None = None,
+        *,
+        pause: float = FIRST_PAUSE,
+    ) -> None:
         self._client = client
         self._app_token = app_token
         self._dispatch = dispatch
+        self._gaps = gaps
         self._first_pause = pause
         self._takes: set[asyncio.Task[None]] = set()
         self._reads: set[asyncio.Task[None]] = set()
@@ -54,7 +66,10 @@ class Sockets:
         Raises:
             Broken: on entry, the app-level token is refused. Retry: on entry, no connection can be made now.
         """
+        standing = await self._gaps.standing() if self._gaps else ()
         first = await self._connect()
+        if self._gaps:
+            self._gaps.read(standing)
         _beside(self._reads, self._keep(first))
         try:
             yield
@@ -106,11 +121,26 @@ class Sockets:
             if why == "link_disabled":
                 log.error("slack.disabled", do="turn Socket Mode on again: your app -> Settings -> Socket Mode")
             _beside(self._reads, self._drain(socket))
-            if time.monotonic() - began > _BRIEF:
+            left, broke = time.monotonic(), socket.closed
+            if left - began > _BRIEF:
                 pause = 0.0
             await asyncio.sleep(pause)
             pause = min(max(2 * pause, self._first_pause), LONGEST_PAUSE)
+            standing = await self._standing()
             socket = await self._reconnect()
+            # Nobody knows for how long a connection that broke was dead already; one that Slack has us replace is not.
+            if self._gaps and (broke or time.monotonic() - left > _ABSENCE):
+                self._gaps.read(standing)
+
+    async def _standing(self) -> Sequence[Standing]:
+        """What was heard before the new connection brings anything; without a store there is no use for one."""
+        while self._gaps:
+            try:
+                return await self._gaps.standing()
+            except Retry as problem:
+                log.warning("slack.standing_unknown", seconds=problem.after, problem=str(problem))
+                await asyncio.sleep(problem.after)
+        return ()
 
     async def _reconnect(self) -> aiohttp.ClientWebSocketResponse:
         """Connect, however long it takes."""

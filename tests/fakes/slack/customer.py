@@ -58,6 +58,11 @@ class Customer:
         self.slack.workspace.announce(post, mention=f"<@{self.slack.world.bot.id}>" in words)
         return post
 
+    def writes_unheard(self, text: str, *, thread_ts: str | None = None, channel: Room | None = None) -> Post:
+        """Type a message of which Slack never tells, as after its incidents: it stands in the history alone."""
+        words = typed(text)
+        return self._post(words, channel, thread_ts, blocks=rich_text(words))
+
     async def mentions(self, text: str, *, channel: Room, thread_ts: str | None = None) -> Post:
         """Say something to the bot in a channel: a message and an app_mention, one ts, two event_ids."""
         return await self.says(f"<@{self.slack.world.bot.id}> {text}", channel=channel, thread_ts=thread_ts)
