@@ -51,7 +51,10 @@ class Missed:
 
             async def note(tx: Tx, batch: Sequence[tuple[Reading, str]] = batch) -> None:
                 for reading, words in batch:
-                    if await tx.conversations.get(reading.conversation) is not None:
+                    if await tx.conversations.get(reading.conversation) is None:
+                        continue
+                    latest = await tx.transcript.latest(reading.conversation)
+                    if not latest or latest[-1].text != words:  # trouble that stays is told once
                         await tx.transcript.note(reading.conversation, SYSTEM, words)
 
             await self._store.write(note)
@@ -66,7 +69,7 @@ class Missed:
             words.append(f"{what} not delivered by {name} and found later by reading the conversation again.")
         if reading.problem:
             words.append(
-                f"After an interruption this conversation could not be read again: look in {name} for what the customer "
-                "may have written meanwhile."
+                f"After an interruption this conversation could not be read again: look in {name} for what the "
+                "customer may have written meanwhile."
             )
         return " ".join(words)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -95,8 +96,9 @@ class Gaps:
             except PolydeskError as problem:
                 log.warning("slack.gap_not_told", problem=str(problem))
             except Exception as bug:
-                # Live events go on. Its message may hold what people wrote.
-                log.error("slack.gap_stumbled", bug=type(bug).__name__)
+                # Live events go on. Where it is, but not its message, which may hold what people wrote.
+                trace = "".join(traceback.format_tb(bug.__traceback__))
+                log.error("slack.gap_stumbled", bug=type(bug).__name__, trace=trace)
 
     async def _read_all(self) -> None:
         owed, self._owed = self._owed, {}
@@ -125,7 +127,7 @@ class Gaps:
                 if await self._hear(event, end):
                     log.info("slack.found", event_id=event.id)
                     found[event.author.id] += 1
-            problem = "" if whole else f"more than {_PAGE * _PAGES} messages"
+            problem = "" if whole else "more than could be read"
         except Retry as trouble:
             problem = str(trouble)
             self._owed.update(((one.address, one.author), one) for one in standing)  # it may be read after the next gap
@@ -157,7 +159,7 @@ class Gaps:
     ) -> list[InboundEvent]:
         """What nobody has told us of, in the order in which it was written.
 
-        A page has a thread's root on it whatever `oldest` is. In a thread with several people each one's own mark
+        A page may have a thread's root on it whatever `oldest` is. In a thread with several people each one's own mark
         counts: what they said among themselves, before they asked us anything, is none of ours.
         """
         events: dict[str, InboundEvent] = {}

@@ -217,6 +217,11 @@ async def test_what_could_not_be_read_is_said(
     await until(lambda: gate.counted("polydesk_unread_conversations_total") == 2)
     told = await until(lambda: notes(store))
     assert len(told) == 2 and all("look in Slack" in note for note in told)
+    # And again, but agents need no second note about the same trouble
+    await slack.sockets.cut()
+    await until(lambda: gate.counted("polydesk_unread_conversations_total") == 4)
+    await asyncio.sleep(0.2)
+    assert await notes(store) == told
     printed = "".join(capsys.readouterr())
     assert "gap.unread" in printed and "im:history" in printed and "secret" not in printed
     assert b"polydesk_unread_conversations_total" in generate_latest(gate.measures.registry)
