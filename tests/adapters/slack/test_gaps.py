@@ -3,63 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 
 import pytest
 
 from adapters.slack import gaps as room
-from adapters.slack.adapter import SlackAdapter
-from adapters.slack.client import Client
-from adapters.slack.gaps import Gaps
-from adapters.slack.intake import Intake
-from adapters.slack.people import People
-from adapters.slack.sending import Shares
 from core.errors import Retry
-from core.ports import CatchesUp, Reading, Standing
-from core.values import Address, InboundEvent, Reply
-from tests.adapters.slack.stage import address, by_http, by_sockets, say, served
+from core.ports import CatchesUp
+from core.values import Reply
+from tests.adapters.slack.gap_stage import HISTORY, REPLIES, Notes, at_door, counts, in_messages, reading
+from tests.adapters.slack.stage import address, by_http, by_sockets, say
 from tests.adapters.stage import Ear
-from tests.fakes.slack import Customer, FakeSlack
-
-HISTORY, REPLIES = "conversations.history", "conversations.replies"
-
-
-class Notes:
-    """Stands in for the store: conversations that are open, the ids that were heard, what came of reading."""
-
-    def __init__(self, ear: Ear) -> None:
-        self.ear = ear
-        self.open: dict[str, Standing] = {}
-        self.readings: list[Reading] = []
-        self.done = asyncio.Event()
-        self.trouble: list[Exception] = []
-
-    def stands(self, where: Address, author: str, message: str, at: int = 0) -> None:
-        self.open[author] = Standing(f"conversation of {author}", where, author, message, at)
-
-    async def standing(self) -> Sequence[Standing]:
-        if self.trouble:
-            raise self.trouble.pop(0)
-        for event in self.ear.heard:
-            if (known := self.open.get(event.author.id)) is not None and event.address == known.address:
-                self.stands(event.address, event.author.id, event.message)
-        return tuple(self.open.values())
-
-    async def known(self, events: Collection[str]) -> Collection[str]:
-        return {event.id for event in self.ear.heard}.intersection(events)
-
-    async def caught_up(self, readings: Sequence[Reading]) -> None:
-        self.readings += readings
-        self.done.set()
-
-    async def told(self) -> list[Reading]:
-        """What the next reading brings."""
-        async with asyncio.timeout(10):
-            await self.done.wait()
-        self.done.clear()
-        told, self.readings = self.readings, []
-        return told
+from tests.fakes.slack import FakeSlack
 
 
 @pytest.fixture
@@ -67,47 +22,6 @@ async def slack() -> AsyncIterator[FakeSlack]:
     async with FakeSlack(hurry=600) as platform:
         platform.events.patience = 1.0
         yield platform
-
-
-@asynccontextmanager
-async def _at(slack: FakeSlack, door: str, ear: Ear, notes: Notes) -> AsyncIterator[SlackAdapter]:
-    if door == "Socket Mode":
-        adapter = by_sockets(slack)
-        adapter.catch_up_from(notes)
-        async with adapter.running(ear.hear):
-            yield adapter
-        return
-    adapter = by_http(slack)
-    adapter.catch_up_from(notes)
-    async with served(adapter) as url:
-        await slack.use_events_api(url)
-        async with adapter.running(ear.hear):
-            yield adapter
-
-
-@asynccontextmanager
-async def reading(slack: FakeSlack, ear: Ear, notes: Notes, **options: float) -> AsyncIterator[Gaps]:
-    """The reader alone."""
-    client = Client(slack.bot_token, slack.api_url)
-    people = People(client)
-    bot, _scopes = await client.me()
-    gaps = Gaps(client, bot, Intake(bot, ear.hear, people, Shares()), notes, **options)
-    try:
-        async with gaps.reading():
-            yield gaps
-    finally:
-        await people.close()
-        await client.close()
-
-
-def counts(readings: Iterable[Reading]) -> list[tuple[str, int, bool]]:
-    return [(one.conversation, one.found, bool(one.problem)) for one in readings]
-
-
-def in_messages(slack: FakeSlack, ear: Ear, customer: Customer, last: str) -> Notes:
-    notes = Notes(ear)
-    notes.stands(address(slack, customer.dm.id), customer.id, last)
-    return notes
 
 
 @pytest.mark.parametrize("door", ["Socket Mode", "Events API"])
@@ -119,7 +33,7 @@ async def test_what_was_written_before_the_start_is_heard_in_order(slack: FakeSl
     written = [ada.writes_unheard(text) for text in ("first", "second & third", "human")]
     slack.other_bot().writes_unheard("a deployment")
     bob.writes_unheard("is not found")
-    async with _at(slack, door, ear, notes):
+    async with at_door(slack, door, ear, notes):
         # When the door opens
         told = await notes.told()
         await ada.says("live")
@@ -140,11 +54,11 @@ async def test_our_own_words_are_not_heard(slack: FakeSlack) -> None:
     ear, ada = Ear(), slack.customer()
     post = ada.writes_unheard("hello?")
     notes = in_messages(slack, ear, ada, post.ts)
-    async with _at(slack, "Socket Mode", ear, notes) as adapter:
+    async with at_door(slack, "Socket Mode", ear, notes) as adapter:
         await notes.told()
         await say(adapter, address(slack, ada.dm.id), Reply("Hello!"))
         await slack.settled()
-    async with _at(slack, "Socket Mode", ear, notes):
+    async with at_door(slack, "Socket Mode", ear, notes):
         assert counts(await notes.told()) == [(f"conversation of {ada.id}", 0, False)]
     assert ear.heard == []
 
@@ -157,7 +71,7 @@ async def test_a_photo_and_a_message_that_was_edited_since(slack: FakeSlack) -> 
     post = ada.writes_unheard("wher is it?")
     await ada.edits(post, "where is it?")
     await ada.deletes(ada.writes_unheard("never mind"))
-    async with _at(slack, "Socket Mode", ear, notes):
+    async with at_door(slack, "Socket Mode", ear, notes):
         await notes.told()
     assert [(event.text, len(event.attachments)) for event in ear.heard] == [("it broke", 1), ("where is it?", 0)]
 
@@ -181,7 +95,7 @@ async def test_a_thread_in_a_channel_goes_on_and_the_rest_is_none_of_ours(slack:
     eve.writes_unheard("lovely weather", channel=channel, thread_ts=root.ts)
     eve.writes_unheard(f"{us} and my order?", channel=channel, thread_ts=root.ts)
     ada.writes_unheard("outside of the thread", channel=channel)
-    async with _at(slack, "Socket Mode", ear, notes):
+    async with at_door(slack, "Socket Mode", ear, notes):
         told = await notes.told()
     assert [(event.text, event.addressed) for event in ear.heard] == [
         ("well?", False),
@@ -247,7 +161,7 @@ async def test_live_words_do_not_hide_what_was_missed(slack: FakeSlack) -> None:
     notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
     ada.writes_unheard("missed")
     slack.slow_next(HISTORY, 0.5)
-    async with _at(slack, "Socket Mode", ear, notes):
+    async with at_door(slack, "Socket Mode", ear, notes):
         await ada.says("live")
         await slack.settled()
         assert ear.texts == ["live"]
@@ -256,10 +170,31 @@ async def test_live_words_do_not_hide_what_was_missed(slack: FakeSlack) -> None:
     assert ear.heard[0].order > ear.heard[1].order  # by which the ledger sorts what is pending
 
 
+@pytest.mark.parametrize("door", ["Socket Mode", "Events API"])
+async def test_where_a_conversation_stood_is_asked_before_anything_can_be_heard(slack: FakeSlack, door: str) -> None:
+    """Else a message that Slack delivers at once would hide those that it never will."""
+    ear, ada = Ear(), slack.customer()
+    notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
+    if door == "Socket Mode":
+        notes.look = lambda: slack.sockets.count > 0
+        async with at_door(slack, door, ear, notes):
+            await notes.told()
+            await slack.sockets.cut()
+            await notes.told()
+        assert notes.looks == [False, False]
+        return
+    adapter = by_http(slack)
+    adapter.catch_up_from(notes)
+    notes.look = lambda: adapter._dispatch.intake is not None
+    async with adapter.running(ear.hear):
+        await notes.told()
+    assert notes.looks == [False]
+
+
 async def test_a_broken_connection_is_made_up_for(slack: FakeSlack) -> None:
     ear, ada = Ear(), slack.customer()
     notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
-    async with _at(slack, "Socket Mode", ear, notes):
+    async with at_door(slack, "Socket Mode", ear, notes):
         await notes.told()
         await ada.says("heard")
         await slack.settled()
@@ -272,7 +207,7 @@ async def test_a_broken_connection_is_made_up_for(slack: FakeSlack) -> None:
 async def test_a_connection_that_slack_has_us_replace_is_no_gap(slack: FakeSlack) -> None:
     ear, ada = Ear(), slack.customer()
     notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
-    async with _at(slack, "Socket Mode", ear, notes):
+    async with at_door(slack, "Socket Mode", ear, notes):
         await notes.told()
         await slack.sockets.refresh(grace=0.5)
         await slack.until(lambda: len(slack.calls_of("apps.connections.open")) == 2 and slack.sockets.count == 1)
@@ -285,113 +220,13 @@ async def test_while_the_store_is_away_no_connection_is_made(slack: FakeSlack) -
     notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
     notes.trouble = [Retry("the database is away", 0.1)]
     with pytest.raises(Retry):
-        async with _at(slack, "Socket Mode", ear, notes):
+        async with at_door(slack, "Socket Mode", ear, notes):
             pass
     assert slack.sockets.count == 0
-    async with _at(slack, "Socket Mode", ear, notes):
+    async with at_door(slack, "Socket Mode", ear, notes):
         await notes.told()
         notes.trouble = [Retry("the database is away", 0.1), Retry("the database is away", 0.1)]
         await slack.sockets.cut()
         ada.writes_unheard("missed")
         await notes.told()
     assert ear.texts == ["missed"] and notes.trouble == []
-
-
-# What cannot be read
-
-
-@pytest.mark.parametrize("error", ["channel_not_found", "not_in_channel", "internal_error", "missing_scope"])
-async def test_one_that_cannot_be_read_is_said_and_harms_no_other(slack: FakeSlack, error: str) -> None:
-    ear, ada, bob = Ear(), slack.customer("Ada"), slack.customer("Bob")
-    notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
-    notes.stands(address(slack, bob.dm.id), bob.id, bob.writes_unheard("the last").ts)
-    ada.writes_unheard("from Ada")
-    bob.writes_unheard("from Bob")
-    slack.fail_next(HISTORY, error, times=4 if error == "internal_error" else 1)
-    async with reading(slack, ear, notes) as gaps:
-        gaps.read(await gaps.standing())
-        told = await notes.told()
-        assert counts(told) == [(f"conversation of {ada.id}", 0, True), (f"conversation of {bob.id}", 1, False)]
-        assert error in told[0].problem
-        # Trouble that may pass is looked at again from the same point, even if live words were heard since
-        notes.stands(address(slack, ada.dm.id), ada.id, (await ada.says("live")).ts)
-        gaps.read(await gaps.standing())
-        await notes.told()
-    assert ("from Ada" in ear.texts) == (error == "internal_error")
-    assert ear.texts.count("from Bob") == 1
-
-
-async def test_without_the_scope_nothing_is_read(slack: FakeSlack) -> None:
-    ear, ada = Ear(), slack.customer()
-    notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
-    ada.writes_unheard("missed")
-    slack.workspace.scopes.discard("im:history")
-    async with _at(slack, "Socket Mode", ear, notes):
-        (told,) = await notes.told()
-    assert "im:history" in told.problem and ear.heard == []
-
-
-async def test_slack_says_how_long_to_wait(slack: FakeSlack) -> None:
-    ear, ada = Ear(), slack.customer()
-    notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
-    ada.writes_unheard("missed")
-    slack.fail_next(HISTORY, retry_after=1)
-    async with reading(slack, ear, notes) as gaps:
-        gaps.read(await gaps.standing())
-        assert counts(await notes.told()) == [(f"conversation of {ada.id}", 1, False)]
-    first, second = slack.calls_of(HISTORY)
-    assert second.at - first.at >= 1.0
-
-
-async def test_who_is_throttled_for_too_long_is_said(slack: FakeSlack) -> None:
-    ear, ada, bob = Ear(), slack.customer("Ada"), slack.customer("Bob")
-    notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
-    notes.stands(address(slack, bob.dm.id), bob.id, bob.writes_unheard("the last").ts)
-    slack.fail_next(HISTORY, retry_after=60)
-    async with reading(slack, ear, notes, budget=5.0) as gaps:
-        gaps.read(await gaps.standing())
-        told = await notes.told()
-    assert [one.found for one in told] == [0, 0] and all("slowly" in one.problem for one in told)
-    assert len(slack.calls_of(HISTORY)) == 1
-
-
-async def test_reading_keeps_to_slacks_pace(slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "_TIER_3", (3, 0.6))
-    ear = Ear()
-    notes = Notes(ear)
-    for number in range(7):
-        one = slack.customer(f"Customer {number}")
-        notes.stands(address(slack, one.dm.id), one.id, one.writes_unheard("the last").ts)
-    async with reading(slack, ear, notes) as gaps:
-        gaps.read(await gaps.standing())
-        assert len(await notes.told()) == 7
-    moments = [call.at for call in slack.calls_of(HISTORY)]
-    assert (
-        len(moments) == 7 and min(later - sooner for sooner, later in zip(moments, moments[3:], strict=False)) >= 0.55
-    )
-
-
-async def test_what_cannot_be_committed_is_tried_again(slack: FakeSlack) -> None:
-    ear, ada = Ear(), slack.customer()
-    notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
-    ada.writes_unheard("do not lose me")
-    troubles = iter([Retry("the database is locked", 2.5), ZeroDivisionError()])
-
-    def stumble(event: InboundEvent) -> None:
-        if trouble := next(troubles, None):
-            raise trouble
-
-    ear.trouble = stumble
-    async with reading(slack, ear, notes) as gaps:
-        gaps.read(await gaps.standing())
-        assert counts(await notes.told()) == [(f"conversation of {ada.id}", 1, False)]
-    assert ear.texts == ["do not lose me"]
-
-
-async def test_conversations_of_another_workspace_are_not_asked_for(slack: FakeSlack) -> None:
-    ear = Ear()
-    notes = Notes(ear)
-    notes.stands(Address("slack", "T0OTHER", "D0OTHER"), "U0OTHER", "1.000001")
-    async with _at(slack, "Socket Mode", ear, notes):
-        assert await notes.told() == []
-    assert not slack.calls_of(HISTORY)
