@@ -22,6 +22,11 @@ from core.store.trouble import Conflict
 def mount_console(app: FastAPI, home: House, doors: Doors) -> None:
     """Serve the console under /console."""
     front = Front(home, doors)
+    app.mount("/console", Guard(pages(front), front))
+
+
+def pages(front: Front) -> FastAPI:
+    """All pages of the console, still without their guard."""
     console = FastAPI(title="Polydesk console", docs_url=None, redoc_url=None, openapi_url=None)
     console.include_router(front.router())
     for part in (desk, knowledge, live, people, uploads):
@@ -29,7 +34,7 @@ def mount_console(app: FastAPI, home: House, doors: Doors) -> None:
     folder = str(files("bot.console").joinpath("static"))
     console.mount("/static", StaticFiles(directory=folder), name="static")
     _name_troubles(console, front)
-    app.mount("/console", Guard(console, front))
+    return console
 
 
 def _name_troubles(console: FastAPI, front: Front) -> None:

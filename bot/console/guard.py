@@ -104,5 +104,10 @@ class Guard:
         if site is not None:
             return site in ("same-origin", "none")
         origin = request.headers.get("origin")
-        host = urlsplit(origin or "").netloc.lower()
-        return origin is None or host in {request.headers.get("host", "").lower(), self._host} - {""}
+        if origin is None:
+            return True
+        try:
+            host = urlsplit(origin).netloc.lower()
+        except ValueError:  # brackets that hold no address: no browser's
+            return False
+        return host in {request.headers.get("host", "").lower(), self._host} - {""}

@@ -96,7 +96,7 @@ def router(front: Front) -> APIRouter:
 
     @routes.post("/entry/{id}/delete", status_code=204)
     async def delete(
-        id: str, revision: Annotated[int, Form(ge=0)], visitor: Visitor = Depends(front.admin)
+        id: str, revision: Annotated[int, Form(ge=0, lt=2**31)], visitor: Visitor = Depends(front.admin)
     ) -> Response:
         try:
             await store.write(lambda tx: tx.knowledge.delete(KB_ID, id, revision=revision))
@@ -202,7 +202,7 @@ async def _entry(front: Front, form: FormData) -> Entry:
 def _revision(form: FormData) -> int:
     """Which state of the entry the form was made from; 0 for a new one."""
     given = str(form.get("revision", "0"))
-    if not (given.isascii() and given.isdigit()):
+    if not (given.isascii() and given.isdigit() and len(given) < 10):
         raise BadInput("this page is too old; reload it")
     return int(given)
 

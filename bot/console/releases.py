@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, Path
 from fastapi.responses import Response
 
 from bot.console import knowledge as pages
@@ -16,6 +16,8 @@ from core.errors import BadInput
 from core.knowledge.diff import Change, diff
 from core.knowledge.entries import KnowledgeBase
 from core.knowledge.lint import lint
+
+Number = Annotated[int, Path(ge=1, lt=2**31)]  # what both databases can compare
 
 _BACK = "/console/knowledge/releases"
 
@@ -34,7 +36,7 @@ def router(front: Front) -> APIRouter:
         return front.page("knowledge_releases.html", visitor, rows=rows, findings=findings, **values)
 
     @routes.get("/releases/{number}")
-    async def release(number: int, visitor: Visitor = Depends(front.admin)) -> Response:
+    async def release(number: Number, visitor: Visitor = Depends(front.admin)) -> Response:
         return front.page("knowledge_changes.html", visitor, **await _changed_by(front, number))
 
     @routes.post("/publish", status_code=204)
@@ -45,7 +47,7 @@ def router(front: Front) -> APIRouter:
         return Response(status_code=204, headers={"HX-Redirect": _BACK})
 
     @routes.post("/rollback/{number}", status_code=204)
-    async def rollback(number: int, visitor: Visitor = Depends(front.admin)) -> Response:
+    async def rollback(number: Number, visitor: Visitor = Depends(front.admin)) -> Response:
         await publishing.rollback(number, by=visitor.name)
         return Response(status_code=204, headers={"HX-Redirect": _BACK})
 

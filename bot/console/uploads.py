@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, File, Path, UploadFile
 from fastapi.responses import JSONResponse, Response
@@ -23,6 +23,7 @@ from core.values import Attachment, AttachmentKind
 KEPT_MS = 24 * 3600 * 1000  # how long a file waits for the form that it was chosen for
 
 Sha = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Kind = Literal["photo", "voice"]
 
 
 def router(front: Front) -> APIRouter:
@@ -33,7 +34,7 @@ def router(front: Front) -> APIRouter:
     @routes.post("/uploads")
     async def add(
         file: Annotated[UploadFile, File()],
-        kind: str = AttachmentKind.PHOTO.value,
+        kind: Kind = "photo",
         visitor: Visitor = Depends(front.visitor),
     ) -> Response:
         raw = await file.read(LARGEST + 1)

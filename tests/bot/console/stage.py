@@ -109,7 +109,7 @@ def _known() -> str:
 async def furnished(folder: Path, knowledge: KnowledgeBase = KNOWLEDGE) -> AsyncIterator[House]:
     """A house with a published knowledge base, an admin and two agents; nothing listens yet."""
     clock = WallClock()
-    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'polydesk.db'}", folder / "blobs", clock)
+    store = await Store.open(f"sqlite:///{folder / 'polydesk.db'}", folder / "blobs", clock)
     bell = Bell()
     brain = Thinking(think)
     doors = {"web": WebAdapter(store, bell)}

@@ -307,3 +307,14 @@ async def test_a_release_whose_draft_breaks_a_rule_is_not_published(admin: Visit
     assert answer.status_code == 400 and "2 things to mend" in answer.text
     rows = await house.store.read(lambda tx: tx.knowledge.releases(KB_ID))
     assert len(rows) == 1
+
+
+async def test_numbers_that_no_database_holds_and_kinds_that_are_none_are_refused(admin: Visit) -> None:
+    huge = "9" * 30
+    assert (await admin.get(f"/console/knowledge/releases/{huge}")).status_code == 422
+    assert (await admin.post(f"/console/knowledge/rollback/{huge}")).status_code == 422
+    gone = await admin.post("/console/knowledge/entry/track-order/delete", data={"revision": huge})
+    assert gone.status_code == 422
+    assert (await admin.post("/console/knowledge/entry", data={"id": "x", "revision": huge})).status_code == 400
+    for kind in ("", "sticker", "nonsense"):
+        assert (await admin.post(f"/console/uploads?kind={kind}", files={"file": jpeg()})).status_code == 422

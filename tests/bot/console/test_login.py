@@ -175,3 +175,9 @@ async def test_pages_keep_to_their_own_policy(admin: Visit) -> None:
         for inline in (" style=", " onclick=", "<style", "javascript:", "hx-on"):
             assert inline not in text, (page, inline)
         assert "<script>" not in text
+
+
+async def test_an_origin_that_is_no_address_is_refused_as_another_sites(agent: Visit) -> None:
+    del agent.headers["Sec-Fetch-Site"]
+    answer = await agent.post("/console/logout", headers={"Origin": "http://["})
+    assert answer.status_code == 403
