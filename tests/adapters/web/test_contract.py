@@ -72,7 +72,7 @@ class TestWeb(AdapterContract):
     @asynccontextmanager
     async def _stage(self) -> AsyncIterator[Stage]:
         with TemporaryDirectory() as folder:
-            store = await Store.open(f"sqlite+aiosqlite:///{folder}/web.db", Path(folder) / "blobs", WallClock())
+            store = await Store.open(f"sqlite:///{folder}/web.db", Path(folder) / "blobs", WallClock())
             adapter = WebAdapter(store, Bell())
             transport = httpx.ASGITransport(Starlette(routes=adapter.router.routes))
             async with httpx.AsyncClient(transport=transport, base_url="http://web") as http:

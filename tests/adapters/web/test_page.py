@@ -56,7 +56,7 @@ def test_the_browsers_wishes_count_in_their_order(header: str, language: str) ->
 
 
 async def test_the_page_carries_the_shops_name_as_text(tmp_path: Path) -> None:
-    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'web.db'}", tmp_path / "blobs", WallClock())
+    store = await Store.open(f"sqlite:///{tmp_path / 'web.db'}", tmp_path / "blobs", WallClock())
     evil = "</title><script>alert(1)</script>"
     await store.write(lambda tx: tx.knowledge.set_head("default", KnowledgeBase(evil)))
     async with httpx.AsyncClient(
