@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test check format chaos clean
+.PHONY: up test check audit format chaos fuzz clean
 
 up: $(VENV)/.installed
 	$(BIN)/polydesk up
@@ -13,12 +13,21 @@ test: $(VENV)/.installed-test check
 	$(BIN)/polydesk models prepare
 	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
-# What people and CI both run before the tests: format, lint, types, borders.
-check: $(VENV)/.installed-test
+# What people and CI both run before the tests: format, lint, types, borders, dependencies.
+check: $(VENV)/.installed-test audit
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Whether what is installed is what was pinned, its licences, known vulnerabilities where the package index tells them.
+audit: $(VENV)/.installed-test
+	$(BIN)/python -m tests.audit
+
+# Odd requests against a gateway with all its doors open: make fuzz SECONDS=300 SEED=1.
+SECONDS ?= 300
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
 
 # Seeded accidents, judged by what customers saw: make chaos SCHEDULES=10000 SEED=1; see docs/reliability.md.
 SCHEDULES ?= 1000
