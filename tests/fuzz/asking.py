@@ -51,7 +51,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; status 0 is a connection closed without a word."""
+    """What came back; status 0 is a connection closed without a word, -1 one on which nothing came for too long."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -73,6 +73,8 @@ def send(port: int, ask: Ask) -> Answer:
         answer = http.client.HTTPResponse(line, method=ask.method.decode("latin-1"))
         try:
             answer.begin()
+        except TimeoutError:
+            return Answer(-1)
         except (http.client.HTTPException, ConnectionError):
             return Answer(0)
         headers = {name.lower(): value for name, value in answer.getheaders()}

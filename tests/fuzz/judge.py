@@ -38,6 +38,8 @@ def faults(who: Who, ask: Ask, answer: Answer) -> list[str]:
     path, status = unquote(ask.path), answer.status
     if status >= 500 and not (path == "/readyz" and status == 503):
         found.append(f"answered {status}")
+    if status < 0:
+        found.append("did not answer")
     if status == 0 and not _broken(ask):
         found.append("closed the connection without a word")
     found += [f"shows {leak.decode()!r}" for leak in _LEAKS if leak in answer.body]
