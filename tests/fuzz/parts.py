@@ -34,14 +34,8 @@ from tests.fuzz.judge import Who, faults
 _PAYLOADS = Path(__file__).parents[1] / "adapters"
 _NAMES = {Who.FORGER: ADMIN, Who.ADMIN: ADMIN, Who.AGENT: AGENT}
 _CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
-_AT_THE_DOOR = (
-    "400",
-    "401",
-    "404",
-    "411",
-    "413",
-    "429",
-)  # said before or beside the routes, for which no schema speaks
+# Said before or beside the routes, for which no schema speaks.
+_AT_THE_DOOR = {400, 401, 404, 411, 413, 429}
 _PATIENT = 20.0
 _addresses = itertools.count(1)
 
@@ -157,7 +151,7 @@ def _called(ground: Ground, who: Who, case: Case) -> tuple[Ask, Answer, list[str
         except FailureGroup as group:
             found += [f"{one.title}: {one.message}" for one in group.exceptions]
         declared = ground.api["paths"][case.path][case.method.lower()]["responses"]
-        if str(sent.status_code) not in (*declared, *_AT_THE_DOOR):
+        if str(sent.status_code) not in declared and sent.status_code not in _AT_THE_DOOR:
             found.append(f"answered {sent.status_code}, which its schema does not name")
     request = sent.request
     assert isinstance(request, requests.PreparedRequest)
