@@ -35,7 +35,7 @@ LOOK_EVERY = 2.0  # seconds between two looks for work that nobody has the lease
 _MARGIN = 1.0  # seconds by which a holder stops before others may begin
 _AGAIN = 1.0  # seconds between two attempts at what another gateway does
 _REST = 3.0  # seconds for which a lease is kept without anything to do
-_SKEW_MS = 5_000  # by how much a gateway's clock may differ from the database's
+SKEW_MS = 5_000  # by how much a gateway's clock may differ from the database's
 
 
 class Lost(Retry):
@@ -276,7 +276,7 @@ class Leases:
         theirs = await self._store.read(lambda tx: tx.leases.now())
         after = self._clock.now()
         ahead = (before + after) // 2 - theirs
-        if abs(ahead) > _SKEW_MS + (after - before) // 2:
+        if abs(ahead) > SKEW_MS + (after - before) // 2:
             raise Broken(
                 f"this machine's clock is {abs(ahead) / 1000:.0f} s {'ahead of' if ahead > 0 else 'behind'} the "
                 "database's: set both by NTP (timedatectl set-ntp true), since gateways compare times through it"

@@ -17,6 +17,8 @@ from bot.settings import Settings, data_folder, load
 from bot.wiring import KB_ID, open_platforms
 from core.clock import WallClock
 from core.errors import PolydeskError, Retry
+from core.leases import SKEW_MS
+from core.ports import Clock
 from core.store.blobs import BlobFolder
 from core.store.restore import check as check_database
 from core.store.store import Store
@@ -67,6 +69,7 @@ async def _look(settings: Settings) -> list[Finding]:
         ("audio decoder", _audio),
         ("database", _database),
         ("broker", _broker),
+        ("clock", clock),
     ]
     findings = []
     for what, check in checks:
@@ -137,6 +140,54 @@ async def _broker(settings: Settings) -> str:
     if policy not in ("", "noeviction"):
         raise _Wrong(f"maxmemory-policy is {policy}", "set it to noeviction, else queued questions may vanish")
     return "reachable"
+
+
+async def clock(settings: Settings, ours: Clock | None = None) -> str:
+    """Compare this machine's clock with those of the servers it works with.
+
+    Raises:
+        PolydeskError: one is more than `SKEW_MS` away.
+    """
+    ours = ours or WallClock()
+    told = []
+    for whose, look in (("the broker", _time_of_broker), ("the database", _time_of_database)):
+        before = ours.now()
+        theirs = await look(settings)
+        if theirs is None:
+            continue
+        ahead = (before + ours.now()) // 2 - theirs
+        if abs(ahead) > SKEW_MS:
+            way = "ahead of" if ahead > 0 else "behind"
+            raise _Wrong(
+                f"{abs(ahead) / 1000:.0f} s {way} that of {whose}",
+                "set both by NTP (timedatectl set-ntp true): deadlines and Slack's signatures go by it",
+            )
+        told.append(whose)
+    return f"agrees with {' and '.join(told)}" if told else "nothing on another machine to agree with"
+
+
+async def _time_of_broker(settings: Settings) -> int | None:
+    if settings.redis_url is None:
+        return None
+    async with Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3) as redis:
+        try:
+            seconds, microseconds = await redis.time()
+        except (RedisError, OSError):
+            return None  # the check of the broker has said so
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+async def _time_of_database(settings: Settings) -> int | None:
+    if not settings.postgres:
+        return None
+    try:
+        store = await Store.open(settings.database, settings.blob_folder, WallClock())
+    except PolydeskError:
+        return None  # the check of the database has said so
+    try:
+        return await store.read(lambda tx: tx.leases.now())
+    finally:
+        await store.close()
 
 
 async def _platforms(settings: Settings) -> list[Finding]:
