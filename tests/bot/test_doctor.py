@@ -1,0 +1,31 @@
+"""`polydesk doctor` beside real servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.commands.doctor import clock
+from bot.settings import Settings
+from core.clock import WallClock
+from core.errors import PolydeskError
+from tests.flows.servers import redis
+
+
+class Wrong(WallClock):
+    def __init__(self, ahead: int) -> None:
+        self.ahead = ahead
+
+    def now(self) -> int:
+        return super().now() + self.ahead
+
+
+async def test_a_wrong_clock_is_named(tmp_path: Path) -> None:
+    with redis() as url:
+        settings = Settings(data=tmp_path, redis_url=url, _env_file=None)  # type: ignore[call-arg]
+        assert await clock(settings) == "agrees with the broker"
+        with pytest.raises(PolydeskError, match="60 s ahead of that of the broker"):
+            await clock(settings, Wrong(60_000))
+        with pytest.raises(PolydeskError, match="7 s behind"):
+            await clock(settings, Wrong(-7_000))
