@@ -1,0 +1,194 @@
+"""A whole installation under load: capacity, half of it with 64 and with 1,000 customers, five times it, and a soak.
+
+    python tests/bench/load.py [--minutes 4]             # every stage but the soak
+    python tests/bench/load.py --soak 30 --rate 3        # half an hour with kills at random, 3 messages a second
+
+Messages: 80 % typed questions, 12 % photos with words, 8 % voice notes of 4 to 7 s; each photo and
+note is another file. The crowd runs on the same machine as the installation and takes its share of the
+cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import os
+import random
+import resource
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from core.values import AttachmentKind  # noqa: E402
+from tests.bench.crowd import Crowd, Message, Said  # noqa: E402
+from tests.bench.latency import memory, note, picture, quiet  # noqa: E402
+from tests.flows.installation import Installation  # noqa: E402
+
+DEMO = ROOT / "bot" / "demo"
+TYPED = (
+    "where is my order please?",
+    "how do i cancel my order?",
+    "what are your opening hours?",
+    "how do i send something back?",
+    "when do i get my money back?",
+    "do you ship to norway?",
+    "which payment methods do you take?",
+    "how do i reset my password?",
+)
+FILES = 60  # different photos, and as many voice notes
+
+
+def messages(seed: int, *, media: bool) -> Iterator[Message]:
+    """An endless mix of messages."""
+    dice = random.Random(seed)
+    voice = quiet(AttachmentKind.VOICE)
+    photos = [picture(1600 + 8 * number, 1200) for number in range(FILES)] if media else []
+    notes = [note(4 + 3 * number / FILES) for number in range(FILES)] if media else []
+    numbers = itertools.count()
+    while True:
+        number, chance = next(numbers), dice.random()
+        if media and chance < 0.12:
+            files = {"photo": ("mug.jpg", photos[number % FILES], "image/jpeg")}
+            yield Message("photo with words", "my mug arrived broken, what now?", files)
+        elif media and chance < 0.2:
+            yield Message("voice note", files={"voice": ("note.ogg", notes[number % FILES], "audio/ogg")}, window=voice)
+        else:
+            yield Message("typed", dice.choice(TYPED))
+
+
+def table(said: list[Said]) -> str:
+    """Time from the post to the first line of ours, less the quiet window; what came of the messages."""
+    rows = [
+        "| message | n | p50 ms | p99 ms | handed over | silent | doubled |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind in ("typed", "photo with words", "voice note"):
+        of = [one for one in said if one.kind == kind]
+        seconds = sorted(one.seconds - one.window for one in of if one.seconds is not None)
+        if not seconds:
+            continue
+        p99 = seconds[min(len(seconds) - 1, int(len(seconds) * 0.99))]
+        cells = [len(of), f"{1000 * statistics.median(seconds):.0f}", f"{1000 * p99:.0f}"]
+        cells += [sum(one.handed_over for one in of), sum(not one.lines for one in of), sum(map(doubled, of))]
+        rows.append(f"| {kind} | " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(rows)
+
+
+def doubled(one: Said) -> bool:
+    """Whether the customer read the same words twice."""
+    ends = Counter(line[-120:] for line in one.lines)
+    return any(count > 1 for count in ends.values())
+
+
+async def watch(installation: Installation, samples: list[str], every: float) -> None:
+    began = time.monotonic()
+    while True:
+        with contextlib.suppress(OSError):  # a process that ends while it is looked at
+            told = ", ".join(row.strip("| ").replace(" | ", " ") for row in memory(installation))
+            samples.append(f"{(time.monotonic() - began) / 60:5.1f} min: {told}")
+        await asyncio.sleep(every)
+
+
+async def stages(url: str, minutes: float) -> None:
+    typed = Crowd(url, messages(1, media=False))
+    most = await typed.closed_loop(64, 40)
+    print(f"\ntyped questions alone, 64 customers who ask again at once: {most:.0f} a second\n")
+    print(table([one for customer in typed.everybody for one in customer.said]), flush=True)
+    await typed.close()
+
+    mixed = Crowd(url, messages(2, media=True))
+    capacity = await mixed.closed_loop(16, 60)
+    print(
+        f"\nthe mix, 16 customers who ask again at once: {capacity:.1f} a second (called the capacity below)",
+        flush=True,
+    )
+    await mixed.close()
+
+    for count in (64, 1000):
+        await stage(url, f"{count} customers, half the capacity", count, capacity / 2, minutes * 60)
+    await stage(url, "five times the capacity, then nothing", 1000, capacity * 5, 60)
+
+
+async def stage(url: str, name: str, count: int, rate: float, seconds: float) -> list[Said]:
+    crowd = Crowd(url, messages(count, media=True))
+    await crowd.grow(count)
+    began = time.monotonic()
+    await crowd.open_loop(rate, seconds, seed=count)
+    sent = time.monotonic()
+    await crowd.drained()
+    ended = time.monotonic()
+    for customer in crowd.everybody:
+        await customer.read_all()
+    said = [one for customer in crowd.everybody for one in customer.said]
+    print(f"\n{name}: {len(said)} messages in {sent - began:.0f} s ({len(said) / (sent - began):.1f} a second)", end="")
+    print(f", the last heard something {ended - sent:.1f} s after the last was sent\n\n{table(said)}", flush=True)
+    await crowd.close()
+    return said
+
+
+async def kills(installation: Installation, seed: int, done: Counter[str]) -> None:
+    dice = random.Random(seed)
+    while True:
+        await asyncio.sleep(dice.uniform(40, 80))
+        victim = dice.choice(("gateway", "text", "media", "valkey"))
+        with contextlib.suppress(AssertionError, ProcessLookupError):  # it is being started again already
+            os.kill(installation.child(victim), signal.SIGKILL)
+            done[victim] += 1
+
+
+async def soak(installation: Installation, minutes: float, rate: float, seed: int) -> int:
+    done: Counter[str] = Counter()
+    killing = asyncio.create_task(kills(installation, seed, done))
+    name = f"{minutes:.0f} minutes with kills"
+    running = asyncio.create_task(stage(installation.url, name, 200, rate, minutes * 60))
+    await asyncio.wait({running, killing}, timeout=minutes * 60)
+    killing.cancel()
+    said = await running
+    print(f"\nkilled with SIGKILL: {dict(done)}")
+    pending = installation.rows("SELECT count(*) AS n FROM events WHERE state = 'heard'")[0]["n"]
+    unsaid = installation.rows("SELECT count(*) AS n FROM outbox WHERE state IN ('ready', 'sending')")[0]["n"]
+    lost, twice = sum(not one.lines for one in said), sum(map(doubled, said))
+    print(f"soak: {lost} lost, {twice} doubled, {pending} events and {unsaid} rows left over")
+    return lost + twice + pending + unsaid
+
+
+async def main(given: argparse.Namespace) -> int:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(65536, hard), hard))
+    with tempfile.TemporaryDirectory(prefix="polydesk-load-") as folder:
+        installation = Installation(Path(folder), ROOT / "var" / "models", DEMO)
+        installation.start()
+        samples: list[str] = []
+        watching = None
+        try:
+            await installation.ready()
+            await installation.healthy()
+            watching = asyncio.create_task(watch(installation, samples, 30))
+            if given.soak:
+                return await soak(installation, given.soak, given.rate, given.seed)
+            await stages(installation.url, given.minutes)
+            return 0
+        finally:
+            if watching is not None:
+                watching.cancel()
+                print("\nresident memory\n" + "\n".join(samples))
+            installation.stop()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=4, help="of the stages at half the capacity")
+    parser.add_argument("--soak", type=float, default=0, help="minutes of the soak")
+    parser.add_argument("--rate", type=float, default=3, help="messages a second of the soak")
+    parser.add_argument("--seed", type=int, default=1)
+    sys.exit(min(1, asyncio.run(main(parser.parse_args()))))
