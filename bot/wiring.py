@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -18,6 +19,7 @@ from bot.settings import Settings, data_folder
 from core.answering import Answering, Room
 from core.bell import Bell
 from core.clock import WallClock
+from core.composing import Composing
 from core.delivery import Courier
 from core.desk import Desk
 from core.errors import SettingsError
@@ -83,8 +85,9 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         leases = Leases(store, clock, gateway, line.call) if line else None
         holding = leases or Alone()
         bell = Bell(line.ring if line else None)
+        composing = Composing(line.ring if line else None)
         brain = CeleryBrain(redis_url, gateway)
-        adapters = open_doors(settings, store, bell)
+        adapters = open_doors(settings, store, bell, composing)
         live = Live(store, store.blobs)
         courier = Courier(store, adapters, live, bell, clock, holding)
         mouth = Mouth(adapters)
@@ -94,7 +97,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
             if isinstance(door, CatchesUp):
                 door.catch_up_from(Missed(platform, store, bell, measures))
         fetcher = Fetcher(adapters, store.blobs, clock)
-        room = Room(store, brain, adapters, fetcher, live, courier, bell, clock, measures.turn, holding)
+        room = Room(store, brain, adapters, fetcher, live, courier, bell, clock, measures.turn, holding, composing)
         answering = Answering(room)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(brain.running())
@@ -117,7 +120,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
                 holding=holding,
             )
             if line is not None:
-                await stack.enter_async_context(line.running(bell.hear, home.wake, bell.ring_all))
+                await stack.enter_async_context(line.running(partial(_rung, bell, composing), home.wake, bell.ring_all))
             yield home
             await answering.close()
             await courier.close()
@@ -125,9 +128,16 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         await store.close()
 
 
-def open_doors(settings: Settings, store: Store, bell: Bell) -> dict[str, Adapter]:
+def open_doors(settings: Settings, store: Store, bell: Bell, composing: Composing) -> dict[str, Adapter]:
     """The adapters that the settings ask for; the web chat is always one."""
-    return {"web": adapter("web")(store=store, bell=bell), **open_platforms(settings, store.blobs)}
+    web = adapter("web")(store=store, bell=bell, composing=composing)
+    return {"web": web, **open_platforms(settings, store.blobs)}
+
+
+def _rung(bell: Bell, composing: Composing, topic: str) -> None:
+    """What rang at another gateway: a sign that somebody writes there, or news for open pages."""
+    if not composing.hear(topic):
+        bell.hear(topic)
 
 
 def open_platforms(settings: Settings, blobs: BlobFolder) -> dict[str, Adapter]:

@@ -12,6 +12,7 @@ from core import wire
 from core.amending import amended
 from core.asking import Decision, Question, Reason
 from core.bell import Bell
+from core.composing import Composing
 from core.conversation import Conversation, Owner
 from core.delivery import Courier
 from core.errors import Retry
@@ -53,6 +54,7 @@ class Room:
     clock: Clock
     measure: Callable[[str, float], None] = lambda decision, seconds: None
     holding: Holding = field(default_factory=Alone)
+    composing: Composing = field(default_factory=Composing)
 
 
 class Answering:
@@ -62,7 +64,7 @@ class Answering:
         self._room = room
         self._mouth = Mouth(room.doors)
         self._lanes = Lanes(self._work)
-        self._listening = Listening(room.store, room.fetcher, self._lanes, room.clock)
+        self._listening = Listening(room.store, room.fetcher, self._lanes, room.clock, room.composing)
         self._finishing = Finishing(self._mouth, room.clock)
         self._taps = Taps(self._mouth, self._finishing, room.clock)
         self._courtesies: set[asyncio.Task[None]] = set()

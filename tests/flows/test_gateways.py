@@ -250,6 +250,27 @@ async def test_a_web_chat_on_one_is_live_on_the_other(town: Town) -> None:
         await there.aclose()
 
 
+async def test_typing_that_one_hears_of_is_waited_for_by_the_other(town: Town) -> None:
+    """Given a fragment at one gateway, when the other is told that its writer goes on, then both are one turn."""
+    for here, there in (("one", "two"), ("two", "one")):
+        ada = await Browserless(town.urls[here]).open()
+        try:
+            chat = f"{town.urls[there]}/api/v1/conversations/{ada.id}"
+            await ada.says("hello")
+            for _ in range(3):
+                signed = await ada.http.post(f"{chat}/composing", data={"client_id": "next"})
+                assert signed.status_code == 204
+                await asyncio.sleep(1.0)
+            assert await ada.told() == []
+            words = {"client_id": "next", "text": "where is my order please?"}
+            assert (await ada.http.post(f"{chat}/messages", data=words)).status_code == 202
+            await ada.sees("Look at the tracking page.")
+            await asyncio.sleep(0.5)
+            assert len(await ada.told()) == 1
+        finally:
+            await ada.close()
+
+
 async def everybody_was_told_once(town: Town, people: list[Customer], answer: str) -> None:
     """Nothing is left to do, and everybody has the answer, once, or knows that it may be missing."""
     left = "SELECT (SELECT count(*) FROM events WHERE state = 'heard'), (SELECT count(*) FROM outbox WHERE state IN {})"
