@@ -50,7 +50,8 @@ class Dispatch:
     async def _dispatch(self, build: Callable[[], AsyncBoltRequest]) -> BoltResponse:
         try:
             request = build()
-            if not isinstance(request.body, dict):
+            # Bolt stumbles over an event that is no object before anybody of ours is asked.
+            if not isinstance(request.body, dict) or not isinstance(request.body.get("event", {}), dict):
                 return BoltResponse(status=400, body="not a payload")
         except (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError):
             return BoltResponse(status=400, body="not a payload")

@@ -46,7 +46,7 @@ class Said:
 
 
 class Customer:
-    """A browser that outlives a gateway: it posts until it was accepted, opens its stream again, reads what it missed."""
+    """A browser that outlives gateways: posts until it was accepted, opens its stream again, reads what it missed."""
 
     def __init__(self, url: str, number: int, ended: Callable[[Customer], None]) -> None:
         address = f"127.{1 + number // 60000}.{number // 250 % 240}.{number % 250 + 1}"

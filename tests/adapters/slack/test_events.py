@@ -269,7 +269,20 @@ async def test_unsigned_requests_are_turned_away(slack: FakeSlack, missing: str)
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"7", b'"x"', b"\xff\xfe", b"payload=%7B", b"a=b", b"{" * 5000, b"[" * 5000, b'{"event": []}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b'"x"',
+        b"\xff\xfe",
+        b"payload=%7B",
+        b"a=b",
+        b"{" * 5000,
+        b"[" * 5000,
+        b'{"event": []}',
+        b'{"event": 1}',
+    ],
 )
 async def test_signed_nonsense_is_no_end(slack: FakeSlack, body: bytes) -> None:
     ear = Ear()
