@@ -32,6 +32,7 @@ TxT = TypeVar("TxT")
 
 GROUP_SECONDS = 0.004  # for so long newcomers still get on
 GROUP_SIZE = 64  # and so many always do, however slow the machine is
+TROUBLE_SECONDS = 45.0  # for so long a failure is told; whoever has something to write tries again sooner
 _ATTEMPTS = 5  # at a work that waits for another gateway's, which waits for ours
 
 
@@ -63,7 +64,7 @@ class _Job(Generic[TxT]):
 class Writer(Generic[TxT]):
     """Runs units of work in the order in which they came, several to a commit.
 
-    `commits` counts the transactions, for tests and figures; `trouble` says why the last one failed.
+    `commits` counts the transactions, for tests and figures.
     """
 
     def __init__(self, engine: Engine, transaction: Callable[[Connection], TxT]) -> None:
@@ -75,7 +76,13 @@ class Writer(Generic[TxT]):
         self._running = False
         self._closed = False
         self.commits = 0
-        self.trouble = ""
+        self._trouble = ("", 0.0)
+
+    @property
+    def trouble(self) -> str:
+        """Why the last transaction failed; nothing once one succeeded, or when that was a while ago."""
+        why, at = self._trouble
+        return why if time.monotonic() - at < TROUBLE_SECONDS else ""
 
     async def write(self, work: Callable[[TxT], Awaitable[T]]) -> T:
         """Run a unit of work and return its result once it is committed.
@@ -119,14 +126,14 @@ class Writer(Generic[TxT]):
                 with connection.begin():
                     self._collect(connection, done)
                 self.commits += 1
-                self.trouble = ""
+                self._trouble = ("", 0.0)
         except Exception as problem:
             # Whatever it is, the thread goes on: those who come later must not wait for ever.
             if not done:  # the transaction could not even begin
                 done.extend(self._jobs.popleft() for _ in range(len(self._jobs)))
             first = next((job.error for job in done if isinstance(job.error, Retry)), None)
             error = Retry(str(first)) if first else _explained(problem)
-            self.trouble = str(error)
+            self._trouble = (str(error), time.monotonic())
             for job in done:
                 job.error = job.error or error
 
