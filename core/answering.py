@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from core import wire
+from core.admission import Admission
 from core.amending import amended
 from core.asking import Decision, Question, Reason
 from core.bell import Bell
@@ -55,6 +56,7 @@ class Room:
     measure: Callable[[str, float], None] = lambda decision, seconds: None
     holding: Holding = field(default_factory=Alone)
     composing: Composing = field(default_factory=Composing)
+    admission: Admission = field(default_factory=Admission)
 
 
 class Answering:
@@ -206,7 +208,7 @@ class Answering:
             return _words(talk(await self._listening.pending(id))) != _words(turn.events[-fresh:])
 
         prediction = await attend(
-            asyncio.create_task(think(self._room.brain, self._room.clock, question)),
+            asyncio.create_task(think(self._room.brain, self._room.clock, question, self._room.admission)),
             busy=lambda: self._show_busy(last.address),
             holding=lambda: self._say_holding(id, turn.id, published),
             newer=newer,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
+from core.admission import Admission, Crowded
 from core.asking import Prediction, Question, Unread
 from core.errors import BrainGone, Retry
 from core.ports import Brain, Clock
@@ -28,17 +30,19 @@ class Superseded(Exception):
     """Something newer belongs to the same turn, so this answer is not wanted any more."""
 
 
-async def think(brain: Brain, clock: Clock, question: Question) -> Prediction | None:
+async def think(brain: Brain, clock: Clock, question: Question, admission: Admission) -> Prediction | None:
     """A prediction, or None when nobody answered: then a human must.
+
+    The deadline of an attempt begins when it has a place at the brain, so that a crowd makes answers late, not void.
 
     The last attempt goes without media, and so does the one after a worker died with this very question in its hands:
     a photo that kills a worker kills it once. What was left out counts as unread, so that the customer hears of it.
     """
-    blind = False
+    blind = crowded = False
     left_out: tuple[Unread, ...] = ()
     for attempt in range(1, ATTEMPTS + 1):
         media = bool(question.photos or question.voices)
-        if media and (blind or attempt == ATTEMPTS):
+        if media and (blind or crowded or attempt == ATTEMPTS):
             if not question.text:
                 return None
             why = Problem.DAMAGED if blind else Problem.NOT_DELIVERED
@@ -47,9 +51,15 @@ async def think(brain: Brain, clock: Clock, question: Question) -> Prediction | 
             media = False
         seconds = MEDIA_SECONDS if media else TEXT_SECONDS
         try:
-            deadline = clock.now() + int(seconds * 1000)
-            prediction = await brain.ask(replace(question, attempt=attempt, deadline=deadline))
+            async with admission.place(media=media):
+                deadline = clock.now() + int(seconds * 1000)
+                prediction = await brain.ask(replace(question, attempt=attempt, deadline=deadline))
             return replace(prediction, unread=prediction.unread + left_out)
+        except Crowded:
+            log.warning("brain.crowded", question=question.id, attempt=attempt)
+            if not media:
+                return None
+            crowded = True
         except BrainGone as gone:
             blind = blind or gone.held
             log.warning("brain.gone", question=question.id, attempt=attempt, problem=str(gone))
@@ -88,7 +98,8 @@ async def attend(
             if waited >= _HOLDING_AFTER and not held:
                 held = True
                 await holding()
-            grown = asyncio.create_task(newer(0.5))
+            due = min(shown, math.inf if held else _HOLDING_AFTER)
+            grown = asyncio.create_task(newer(due - (loop.time() - began)))
             try:
                 await asyncio.wait({asked, grown}, return_when=asyncio.FIRST_COMPLETED)
                 if not asked.done() and grown.done() and grown.result():
