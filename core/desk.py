@@ -20,6 +20,10 @@ from core.values import Author
 
 Move = Callable[[Tx, Conversation, KnowledgeBase], Awaitable[Conversation]]
 
+_UNDER_WAY = (
+    "When you took over, a message of the bot had already been handed to the platform, which has not said yet whether "
+    "it took it: it may still appear. Nothing else of the bot will."
+)
 CONFIRM_SECONDS = 10.0  # how long a claim waits for words of the bot that are on their way already
 
 
@@ -39,7 +43,11 @@ class Desk:
         self._clock = clock
 
     async def claim(self, id: str, agent: Author) -> Conversation:
-        """Take a conversation over; when this returns, the bot has said its last word."""
+        """Take a conversation over; when this returns, the bot has said its last word.
+
+        But for one: what was handed to the platform before, and was not answered for within `CONFIRM_SECONDS`, may
+        still appear. A note tells the agent so.
+        """
 
         async def claim(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
             if conversation.owner is Owner.AGENT and conversation.agent == agent.id:
@@ -53,7 +61,9 @@ class Desk:
 
         moved = await self._move(id, claim)
         self._wake(id)
-        await self._courier.settled(id, CONFIRM_SECONDS)
+        if not await self._courier.settled(id, CONFIRM_SECONDS):
+            await self._store.write(lambda tx: tx.transcript.note(id, SYSTEM, _UNDER_WAY))
+            self._bell.ring(id)
         return moved
 
     async def say(

@@ -47,6 +47,26 @@ async def test_only_one_agent_can_have_it(road: Road) -> None:
         await road.desk.say(id, MIA, "  ")
 
 
+async def test_an_agent_hears_of_words_that_are_still_under_way(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a platform that does not say whether it took an answer, then the claim does not promise silence."""
+    monkeypatch.setattr("core.desk.CONFIRM_SECONDS", 0.3)
+    road.platform.gate = asyncio.Event()
+    await road.customer().says(WHOLE)
+    id = (await road.conversation()).id
+
+    async def under_way() -> None:
+        async with asyncio.timeout(5):
+            while not await road.store.read(lambda tx: tx.outbox.in_flight(id)):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    await under_way()
+    await road.desk.claim(id, MIA)
+    kept = await road.store.read(lambda tx: tx.transcript.latest(id))
+    road.platform.gate.set()
+    await road.settle()
+    assert [one for one in kept if one.author.id == "system" and "it may still appear" in one.text]
+
+
 async def test_a_claim_while_the_worker_thinks_turns_its_answer_into_a_draft(road: Road) -> None:
     # Given a question whose answer is on its way
     road.brain.gate = asyncio.Event()
