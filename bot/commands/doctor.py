@@ -20,9 +20,12 @@ from core.errors import PolydeskError, Retry
 from core.leases import SKEW_MS
 from core.ports import Clock
 from core.store.blobs import BlobFolder
+from core.store.engines import connect
 from core.store.restore import check as check_database
-from core.store.store import Store
+from core.store.store import Store, Tx
+from core.store.trouble import translated
 from core.store.upgrade import HEAD, revision
+from core.store.writer import drive
 from workers.model.weights.fetch import ready
 
 _LEAST_SPACE = 2 * 1024**3  # bytes free in the data folder
@@ -180,14 +183,19 @@ async def _time_of_broker(settings: Settings) -> int | None:
 async def _time_of_database(settings: Settings) -> int | None:
     if not settings.postgres:
         return None
+
+    def ask() -> int:  # without bringing the schema up to date, as opening the store would
+        engine = connect(settings.database, reading=True)
+        try:
+            with translated(), engine.connect() as connection:
+                return drive(lambda tx: tx.leases.now(), Tx(connection, WallClock()))
+        finally:
+            engine.dispose()
+
     try:
-        store = await Store.open(settings.database, settings.blob_folder, WallClock())
+        return await asyncio.to_thread(ask)
     except PolydeskError:
         return None  # the check of the database has said so
-    try:
-        return await store.read(lambda tx: tx.leases.now())
-    finally:
-        await store.close()
 
 
 async def _platforms(settings: Settings) -> list[Finding]:

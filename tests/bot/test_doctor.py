@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from bot.commands.doctor import clock
 from bot.settings import Settings
 from core.clock import WallClock
 from core.errors import PolydeskError
-from tests.flows.servers import redis
+from tests.flows.servers import postgres, redis
 
 
 class Wrong(WallClock):
@@ -29,3 +30,15 @@ async def test_a_wrong_clock_is_named(tmp_path: Path) -> None:
             await clock(settings, Wrong(60_000))
         with pytest.raises(PolydeskError, match="7 s behind"):
             await clock(settings, Wrong(-7_000))
+
+
+async def test_looking_at_the_clock_of_a_database_changes_nothing_in_it(tmp_path: Path) -> None:
+    with postgres() as url:
+        settings = Settings(
+            data=tmp_path, database_url=url, redis_url="redis://127.0.0.1:1", secret="s" * 32, _env_file=None
+        )  # type: ignore[call-arg]
+        assert await clock(settings) == "agrees with the database"
+        with pytest.raises(PolydeskError, match="60 s ahead of that of the database"):
+            await clock(settings, Wrong(60_000))
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
