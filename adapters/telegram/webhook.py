@@ -7,6 +7,7 @@ import hmac
 import json
 import math
 import re
+import time
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
@@ -26,6 +27,11 @@ PATH = "/telegram/webhook"
 HEADER = "X-Telegram-Bot-Api-Secret-Token"  # https://core.telegram.org/bots/api#setwebhook
 LARGEST_UPDATE = 1024 * 1024  # bytes; a message of 4096 characters with all its entities has some 50,000
 
+_MINUTE = 60.0
+_WRONG_SECRET = (
+    "something posts to the webhook with another secret: either a stranger, or another gateway registered it last; "
+    "give all gateways the same POLYDESK_TELEGRAM_SECRET (or none), then restart them"
+)
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
@@ -41,6 +47,7 @@ class Webhook:
         self.url = urlunsplit((parts.scheme, parts.netloc, own, parts.query, ""))
         self.secret = secret or hashlib.sha256(f"polydesk webhook {token}".encode()).hexdigest()
         self.intake: Intake | None = None
+        self._told = -math.inf
         # A proxy may pass its own path on or rewrite it to ours; both arrive.
         self.router = Router([Route(path, self._receive, methods=["POST"]) for path in dict.fromkeys((PATH, own))])
 
@@ -66,6 +73,7 @@ class Webhook:
         if given is None:
             return Response("the secret token is missing", 401)
         if not hmac.compare_digest(given.encode(), self.secret.encode()):
+            self._tell()
             return Response("the secret token is wrong", 403)
         intake = self.intake
         if intake is None:
@@ -91,6 +99,12 @@ class Webhook:
             log.warning("telegram.not_committed", event_id=event.id, seconds=trouble.after, problem=str(trouble))
             return _later("not committed, deliver it again", trouble.after)
         return Response(status_code=200)
+
+    def _tell(self) -> None:
+        """Say it once a minute at most: it may be a stranger, who must not fill the log."""
+        if time.monotonic() - self._told > _MINUTE:
+            self._told = time.monotonic()
+            log.warning("telegram.turned_away", do=_WRONG_SECRET)
 
 
 def _later(why: str, seconds: float) -> Response:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.telegram.webhook import HEADER, LARGEST_UPDATE, Webhook
 from core.errors import Broken, Retry
@@ -102,9 +103,14 @@ async def test_a_duplicate_has_the_same_id(telegram: FakeTelegram) -> None:
 @pytest.mark.parametrize(("secret", "status"), [("", 401), ("wrong", 403), (SECRET + "x", 403), ("ü", 403)])
 async def test_strangers_are_turned_away(telegram: FakeTelegram, secret: str, status: int) -> None:
     ear = Ear()
-    async with hooked(telegram, ear, secret=SECRET):
-        assert await telegram.post_webhook(UPDATE, secret=secret) == status
+    with capture_logs() as logged:
+        async with hooked(telegram, ear, secret=SECRET):
+            for _ in range(3):
+                assert await telegram.post_webhook(UPDATE, secret=secret) == status
     assert ear.asked == []
+    # And the operator hears of a wrong one, once a minute, without it
+    told = [line for line in logged if line["event"] == "telegram.turned_away"]
+    assert len(told) == (status == 403) and SECRET not in str(told)
 
 
 async def test_without_a_secret_of_ones_own_there_is_one_all_the_same(telegram: FakeTelegram) -> None:
