@@ -20,8 +20,9 @@ PATIENCE = 180.0  # seconds after which a message without any answer counts as l
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something to say; `window` is the quiet window that it asks for, in seconds."""
+    """Something to say; `window` is the quiet window that it asks for, in seconds; `key` names what is asked."""
 
+    key: str
     kind: str
     text: str = ""
     files: dict[str, tuple[str, bytes, str]] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Said:
     "One moment" (`held`) is not an answer.
     """
 
+    key: str
     kind: str
     window: float
     at: float
@@ -48,11 +50,12 @@ class Said:
 class Customer:
     """A browser that outlives gateways: posts until it was accepted, opens its stream again, reads what it missed."""
 
-    def __init__(self, url: str, number: int, ended: Callable[[Customer], None]) -> None:
+    def __init__(self, url: str, number: int, ended: Callable[[Customer], None], deck: list[Message]) -> None:
         address = f"127.{1 + number // 60000}.{number // 250 % 240}.{number % 250 + 1}"
         connector = aiohttp.TCPConnector(local_addr=(address, 0), limit=4)
         self._http = aiohttp.ClientSession(url, connector=connector, timeout=aiohttp.ClientTimeout(total=None))
         self._ended = ended
+        self.deck = deck
         self._holding = say("holding", "en")
         self._cursor = 0
         self._known: set[int] = set()
@@ -79,7 +82,7 @@ class Customer:
         """Post it and wait for the first line of an answer, at most `PATIENCE` seconds."""
         self._number += 1
         self._answered.clear()
-        said = Said(message.kind, message.window, time.monotonic())
+        said = Said(message.key, message.kind, message.window, time.monotonic())
         self.said.append(said)
 
         def form() -> aiohttp.FormData:
@@ -143,11 +146,14 @@ class Customer:
 
 
 class Crowd:
-    """A pool of customers; whoever was handed over to a human waits for one, and somebody new comes in their place."""
+    """A pool of customers, each of whom asks the messages of their deck, every one once.
 
-    def __init__(self, url: str, messages: Iterator[Message]) -> None:
+    Whoever has asked all, or was handed over to a human, says no more; somebody new comes in their place.
+    """
+
+    def __init__(self, url: str, decks: Iterator[list[Message]]) -> None:
         self._url = url
-        self._messages = messages
+        self._decks = decks
         self._idle: list[Customer] = []
         self._gone: set[Customer] = set()
         self._asking: set[asyncio.Task[None]] = set()
@@ -162,7 +168,7 @@ class Crowd:
 
     async def _new(self) -> Customer:
         self._number += 1
-        customer = Customer(self._url, self._number, self._gone.add)
+        customer = Customer(self._url, self._number, self._gone.add, next(self._decks))
         self.everybody.append(customer)
         return await customer.open()
 
@@ -200,6 +206,6 @@ class Crowd:
 
     async def _ask(self) -> None:
         customer = self._idle.pop(0) if self._idle else await self._new()
-        await customer.ask(next(self._messages))
-        if customer not in self._gone:
+        await customer.ask(customer.deck.pop())
+        if customer.deck and customer not in self._gone:
             self._idle.append(customer)
