@@ -14,13 +14,14 @@ from adapters.fields import child, string
 from adapters.slack.parse import BotIdentity, parse, shared_by_us
 from adapters.slack.people import People
 from adapters.slack.sending import Shares
-from core.errors import Retry
+from core.errors import Broken, Retry
 from core.ports import Hear
 from core.values import InboundEvent
 
 log = structlog.get_logger()
 
 PATIENCE = 2.0  # seconds for tries of our own; after three Slack takes us for dead, and comes again in a minute
+_MENDING = 5.0  # seconds until something broken is tried again
 
 _REMOVED = {
     "app_uninstalled": "the app was removed from the workspace: install it again, then restart with its new token",
@@ -76,6 +77,9 @@ class Intake:
                     log.warning("slack.not_committed", event_id=event.id, problem=str(trouble))
                     raise
                 await asyncio.sleep(trouble.after)
+            except Broken as trouble:
+                log.error("slack.not_committed", event_id=event.id, problem=str(trouble))
+                raise Retry(str(trouble), _MENDING) from trouble
             except Exception as bug:
                 # Where it is, but neither its message nor local variables: both may hold what people wrote.
                 trace = "".join(traceback.format_tb(bug.__traceback__))

@@ -9,12 +9,13 @@ from typing import Any
 import structlog
 
 from adapters.telegram.parse import BotIdentity, moved, parse, tap_id
-from core.errors import Retry
+from core.errors import Broken, Retry
 from core.ports import Hear
 from core.values import InboundEvent
 
 log = structlog.get_logger()
 
+_MENDING = 5.0  # seconds until something broken is tried again
 _TRIES = 3  # for an event that the gateway cannot take for no good reason, before the next one's turn comes
 
 
@@ -58,13 +59,16 @@ class Intake:
         """Have the event committed.
 
         Raises:
-            Retry: it was not; deliver it again. An event over which the gateway stumbles is given up the third time,
-                so that it does not stand before all the others for ever.
+            Retry: it was not; deliver it again. An event over which the gateway stumbles (a bug of ours) is given up
+                the third time, so that it does not stand before all the others for ever.
         """
         try:
             await self._hear(event)
         except Retry:
             raise
+        except Broken as trouble:
+            # Nothing can be committed at all, until somebody mends it: whatever is given up now is lost.
+            raise Retry(str(trouble), _MENDING) from trouble
         except Exception as bug:
             tries = self._failed.pop(event.id, 0) + 1
             log.error("telegram.stumbled", event_id=event.id, tries=tries, **stumble(bug))

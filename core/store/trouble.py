@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+    StatementError,
+)
 
-from core.errors import Broken, PolydeskError, Retry
+from core.errors import BadInput, Broken, PolydeskError, Retry
 
-_BROKEN = ("readonly", "unable to open", "malformed", "not a database", "no such table", "no such column")
+_BROKEN = ("malformed", "not a database", "no such table", "no such column")
+_SHUT = ("readonly", "read-only", "unable to open")
+_READ_ONLY = "25006"  # https://www.postgresql.org/docs/current/errcodes-appendix.html: read_only_sql_transaction
 
 
 class Conflict(Retry):
@@ -20,11 +30,20 @@ class Conflict(Retry):
 
 
 def explained(problem: SQLAlchemyError) -> PolydeskError:
-    """Name what the caller can do: wait (locked, full, connection lost), read again, or get the database mended."""
+    """Name what the caller can do: wait (locked, full, read-only, lost), read again, mend the value or the database.
+
+    What stands before the colon names no host, user or path; see `named`.
+    """
     words = str(problem.orig if isinstance(problem, DBAPIError) else problem).strip().partition("\n")[0]
     lower = words.lower()
     if isinstance(problem, IntegrityError):
         return Conflict(f"the database refused the row: {words}")
+    if isinstance(problem, DataError) or (isinstance(problem, StatementError) and not isinstance(problem, DBAPIError)):
+        # Never in its words: they quote the value, which may be what somebody wrote.
+        return BadInput(f"the database takes no such value: {type(problem.orig or problem).__name__}")
+    if _sqlstate(problem) == _READ_ONLY or any(sign in lower for sign in _SHUT):
+        # A full disk or a failover makes a database read-only for a while; a mount that is away comes back.
+        return Retry(f"the database cannot be written or opened now: {words}", after=5.0)
     if any(sign in lower for sign in _BROKEN):
         return Broken(f"the database cannot be used: {words}")
     if isinstance(problem, OperationalError | InterfaceError):
@@ -36,9 +55,23 @@ def explained(problem: SQLAlchemyError) -> PolydeskError:
     return Broken(f"the database failed: {words}")
 
 
+def named(message: str) -> str:
+    """The part of a message of `explained` that anybody may read; the rest may name host, user and path."""
+    return message.partition(":")[0]
+
+
+def shown(problem: PolydeskError) -> str:
+    """The same of any problem: those that come from elsewhere say what to do, whole."""
+    return named(str(problem)) if isinstance(problem.__cause__, SQLAlchemyError) else str(problem)
+
+
 def entangled(problem: SQLAlchemyError) -> bool:
     """Whether PostgreSQL refused because two transactions waited for each other (`deadlock_detected`)."""
-    return isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", "") == "40P01"
+    return _sqlstate(problem) == "40P01"
+
+
+def _sqlstate(problem: SQLAlchemyError) -> str:
+    return getattr(problem.orig, "sqlstate", None) or "" if isinstance(problem, DBAPIError) else ""
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.events import LARGEST_REQUEST
-from core.errors import Broken, Retry
+from core.errors import Broken, PolydeskError, Retry
 from core.values import Choice, EventKind, InboundEvent, Reply
 from tests.adapters.slack.stage import by_http, by_sockets, connected, hooked, served
 from tests.adapters.stage import Ear, picture
@@ -84,16 +84,21 @@ async def test_what_could_not_be_committed_is_delivered_again(slack: FakeSlack) 
     assert [one.outcome for one in slack.events.deliveries] == ["http_error", "http_error", "ok"]
 
 
-async def test_what_cannot_be_committed_is_answered_with_503(slack: FakeSlack) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "after"), [(Retry("the disk is full", 7.2), "8"), (Broken("the database failed"), "5")]
+)
+async def test_what_cannot_be_committed_is_answered_with_503(
+    slack: FakeSlack, trouble: PolydeskError, after: str
+) -> None:
     ear = Ear()
 
     def full(event: InboundEvent) -> None:
-        raise Retry("the disk is full", 7.2)
+        raise trouble
 
     ear.trouble = full
     async with hooked(slack, ear) as (_adapter, url):
         status, _text, headers = await post(slack, url, json.dumps(message(slack)).encode())
-    assert (status, headers["retry-after"]) == (503, "8")
+    assert (status, headers["retry-after"]) == (503, after)
 
 
 async def test_a_retry_is_as_good_as_the_first_delivery(slack: FakeSlack) -> None:

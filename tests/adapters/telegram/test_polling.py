@@ -214,6 +214,27 @@ async def test_the_database_away_for_a_moment_delays_only(telegram: FakeTelegram
     assert ear.texts.index("hello") == 0
 
 
+async def test_nothing_is_given_up_while_nothing_can_be_committed(
+    telegram: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a database that somebody must mend, then every update waits for it, however long that takes."""
+    monkeypatch.setattr("adapters.telegram.intake._MENDING", 0.01)
+    monkeypatch.setattr("adapters.telegram.polling.FIRST_PAUSE", 0.01)
+    ear, ada = Ear(), telegram.customer()
+
+    def broken(event: InboundEvent) -> None:
+        if len(ear.asked) <= 6:
+            raise Broken("the database failed: nobody knows why")
+
+    ear.trouble = broken
+    with capture_logs() as lines:
+        async with connected(telegram, ear):
+            await ada.says("do not lose me")
+            await telegram.settled(timeout=15)
+    assert ear.texts == ["do not lose me"] and len(ear.asked) == 7
+    assert not [line for line in lines if line["event"] == "telegram.given_up"]
+
+
 async def test_an_event_that_the_gateway_stumbles_over_does_not_stop_the_others(telegram: FakeTelegram) -> None:
     ear, ada = Ear(), telegram.customer()
 

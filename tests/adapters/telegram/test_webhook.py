@@ -91,6 +91,21 @@ async def test_what_could_not_be_committed_is_delivered_again(telegram: FakeTele
     assert [delivery.status for delivery in telegram.updates.deliveries] == [503, 503, 200]
 
 
+async def test_nothing_is_given_up_while_nothing_can_be_committed(telegram: FakeTelegram) -> None:
+    ear, ada = Ear(), telegram.customer()
+
+    def broken(event: InboundEvent) -> None:
+        if len(ear.asked) <= 4:
+            raise Broken("the database failed: nobody knows why")
+
+    ear.trouble = broken
+    async with hooked(telegram, ear):
+        await ada.says("do not lose me")
+        await telegram.settled()
+    assert ear.texts == ["do not lose me"]
+    assert [delivery.status for delivery in telegram.updates.deliveries] == [503, 503, 503, 503, 200]
+
+
 async def test_a_duplicate_has_the_same_id(telegram: FakeTelegram) -> None:
     ear, ada = Ear(), telegram.customer()
     async with hooked(telegram, ear):
