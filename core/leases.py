@@ -23,7 +23,7 @@ from typing import Protocol
 
 import structlog
 
-from core.errors import Broken, Retry
+from core.errors import Broken, PolydeskError, Retry
 from core.ports import Clock
 from core.store.store import Store, Tx
 
@@ -34,6 +34,7 @@ RENEW_EVERY = 2.0
 LOOK_EVERY = 2.0  # seconds between two looks for work that nobody has the lease of
 _MARGIN = 1.0  # seconds by which a holder stops before others may begin
 _AGAIN = 1.0  # seconds between two attempts at what another gateway does
+_MENDING = 5.0  # seconds between two attempts at a database that somebody must mend
 _REST = 3.0  # seconds for which a lease is kept without anything to do
 SKEW_MS = 5_000  # by how much a gateway's clock may differ from the database's
 
@@ -135,7 +136,7 @@ class Leases:
             self._lose(list(self._kept))
             try:
                 await self._store.write(lambda tx: tx.leases.release(self._gateway))
-            except Retry as problem:
+            except PolydeskError as problem:
                 log.warning("leases.not_released", problem=str(problem))
 
     @asynccontextmanager
@@ -165,10 +166,13 @@ class Leases:
     async def alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """See `Holding.alone`; what the work raises comes out."""
         while True:
+            pause = _AGAIN
             try:
                 ours = not await self._get(name)
-            except Retry as problem:
-                log.warning("lease.not_taken", name=name, problem=str(problem))
+            except PolydeskError as problem:
+                # Whatever it is may be mended while we run; nobody else would do this work then.
+                pause = max(problem.after, _AGAIN) if isinstance(problem, Retry) else _MENDING
+                log.warning("lease.not_taken", name=name, seconds=pause, problem=str(problem))
                 ours = False
             if ours:
                 try:
@@ -178,7 +182,7 @@ class Leases:
                     return
                 except Lost:
                     log.warning("lease.lost", name=name)
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(pause)
 
     @asynccontextmanager
     async def _using(self, name: str) -> AsyncIterator[None]:

@@ -15,7 +15,7 @@ from core.answering import Answering, Room
 from core.bell import Bell
 from core.clock import WallClock
 from core.delivery import Courier
-from core.errors import Broken
+from core.errors import BadInput, Broken, PolydeskError
 from core.fetching import Fetcher
 from core.hearing import Hearing
 from core.leases import Leases, Lost
@@ -230,6 +230,38 @@ async def test_chores_move_on_when_their_gateway_stops(start) -> None:
     assert doing == ["one", "two"]
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
+
+
+@pytest.mark.parametrize("trouble", [Broken("the database failed"), BadInput("nobody foresaw this")])
+async def test_a_chore_is_done_once_the_database_is_mended(start, monkeypatch, trouble: PolydeskError) -> None:
+    """Given a lease that cannot be taken, whatever the reason, then it is asked for again."""
+    monkeypatch.setattr("core.leases._MENDING", 0.05)
+    monkeypatch.setattr("core.leases._AGAIN", 0.05)
+    one = await start("one")
+    real, failures, done = one.store.write, iter(range(2)), asyncio.Event()
+
+    async def broken(work):  # type: ignore[no-untyped-def]
+        if next(failures, None) is not None:
+            raise trouble
+        return await real(work)
+
+    async def chore() -> None:
+        done.set()
+
+    one.store.write = broken  # type: ignore[method-assign]
+    async with asyncio.timeout(5):
+        await one.leases.alone("timers", chore)
+    assert done.is_set()
+
+
+async def test_what_the_work_of_one_gateway_raises_comes_out(start) -> None:
+    one = await start("one")
+
+    async def wrong() -> None:
+        raise BadInput("the knowledge base is wrong")
+
+    with pytest.raises(BadInput):
+        await one.leases.alone("seed", wrong)
 
 
 async def test_what_rests_is_let_go_of_and_what_works_is_kept(start) -> None:
