@@ -13,7 +13,7 @@ import structlog
 from core.bell import Bell
 from core.conversation import Conversation, Owner
 from core.errors import Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
-from core.lanes import Lanes
+from core.lanes import Lanes, backoff
 from core.leases import Alone, Holding, Lost
 from core.live import Live, Published
 from core.ports import Adapter, Clock
@@ -30,6 +30,7 @@ log = structlog.get_logger()
 _LONGEST_PAUSE = 60.0  # seconds between two attempts
 _LONGEST_WAIT = 3600.0  # seconds that a platform may make us wait
 _GIVE_UP_MS = 6 * 3600 * 1000  # of a platform that cannot be reached; nobody wants yesterday's answer
+_MENDING = 5.0  # seconds until a database that somebody must mend is tried again
 _GLANCE = 0.02  # seconds between two looks
 _LOOK_AFTER = 2.0  # seconds until a platform shows what it took
 _ASKED_AGAIN = "asked_again"
@@ -75,7 +76,7 @@ class Courier:
         """Wait until nothing of this conversation is on its way to the platform; False after `seconds`."""
         waited = 0.0  # counted, since the wall clock may leap
         while waited <= seconds:
-            with suppress(Retry):  # a database that is away for a moment is asked again
+            with suppress(Retry, Broken):  # a database that is away for a moment is asked again
                 if not await self._store.read(lambda tx: tx.outbox.in_flight(conversation)):
                     return True
             await self._clock.sleep(_GLANCE)
@@ -145,7 +146,7 @@ class Courier:
             if self._clock.now() - row.created_at > _GIVE_UP_MS:
                 await self._record(row, Refused(f"given up after {row.attempts} attempts: {problem}"))
             else:
-                await self._postpone(row, problem, max(problem.after, min(0.5 * 2**row.attempts, _LONGEST_PAUSE)))
+                await self._postpone(row, problem, max(problem.after, backoff(row.attempts, _LONGEST_PAUSE)))
         except Broken as problem:
             # A token or a proxy that somebody must mend: the words wait for it.
             await self._postpone(row, problem, _LONGEST_PAUSE)
@@ -194,7 +195,10 @@ class Courier:
         await self._patiently(lambda: self._store.write(work))
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Record an outcome; while the database is away, nothing else of this conversation may leave."""
+        """Record an outcome; while the database is away, nothing else of this conversation may leave.
+
+        Broken is no end either: a row left as being sent waits for the next start. Closing the courier is one.
+        """
         while True:
             try:
                 return await work()
@@ -203,6 +207,9 @@ class Courier:
             except Retry as problem:
                 log.warning("delivery.not_recorded", problem=str(problem))
                 await self._clock.sleep(max(problem.after, 0.2))
+            except Broken as problem:
+                log.error("delivery.not_recorded", problem=str(problem))
+                await self._clock.sleep(_MENDING)
 
     async def _record(self, row: Outgoing, problem: PolydeskError) -> None:
         """Write down that a row did not (surely) arrive, where the agent sees it; the customer may ask again."""

@@ -14,6 +14,12 @@ log = structlog.get_logger()
 _LONGEST_PAUSE = 30.0  # seconds between two attempts of a lane that fails
 
 
+def backoff(failures: int, longest: float) -> float:
+    """Seconds until the next attempt: half a second, then twice as long each time, at most `longest`."""
+    # A disk that is full for a night fails more often than a float can be doubled.
+    return min(0.5 * 2.0 ** min(failures, 16), longest)
+
+
 class Lanes:
     """One worker coroutine per busy key; a key's work never runs twice at once.
 
@@ -64,7 +70,7 @@ class Lanes:
                         log.warning("lane.waits", lane=key, failures=failures + 1, problem=str(problem))
                     else:
                         log.exception("lane.failed", lane=key, failures=failures + 1)
-                    await self.woken(key, min(0.5 * 2**failures, _LONGEST_PAUSE))
+                    await self.woken(key, backoff(failures, _LONGEST_PAUSE))
                     failures += 1
                     wake.set()
         finally:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import update
 
 from core.delivery import Courier
-from core.errors import Broken, OutcomeUnknown, Throttled
+from core.errors import Broken, OutcomeUnknown, Retry, Throttled
 from core.live import Live
+from core.store.tables import outbox
 from core.values import Author, Call, Role, Sent
 from tests.core.conftest import Road
 
@@ -116,3 +118,47 @@ async def test_what_was_postponed_leaves_after_a_restart_too(road: Road) -> None
     await courier.recover()
     await road.until(lambda: road.platform.texts("c1"))
     await courier.close()
+
+
+@pytest.mark.parametrize("trouble", [None, OutcomeUnknown("broke off")])
+async def test_an_outcome_is_recorded_however_broken_the_database_was(
+    road: Road, monkeypatch: pytest.MonkeyPatch, trouble: OutcomeUnknown | None
+) -> None:
+    """Given a database that fails as nobody foresaw just when the call is made, then its row is settled later."""
+    monkeypatch.setattr("core.delivery._MENDING", 0.05)
+    real, failures = road.store.write, iter(range(3))
+    road.platform.trouble += [trouble] if trouble else []
+    send, gone = road.platform.send, asyncio.Event()
+
+    async def sending(call: Call) -> Sent:
+        gone.set()
+        return await send(call)
+
+    async def broken(work):  # type: ignore[no-untyped-def]
+        if gone.is_set() and next(failures, None) is not None:
+            raise Broken("the database failed: nobody knows why")
+        return await real(work)
+
+    road.platform.send = sending  # type: ignore[method-assign]
+    road.store.write = broken  # type: ignore[method-assign]
+    await road.customer().says(WHOLE)
+    await road.until(lambda: gone.is_set())
+    await road.settle()
+    id = (await road.conversation()).id
+    rows = await road.store.read(lambda tx: tx.outbox.list(id))
+    assert [row.state for row in rows] == (["unknown", "sent"] if trouble else ["sent"])
+
+
+async def test_words_are_kept_however_often_they_were_tried(road: Road) -> None:
+    # Given a row that was tried more often than a float can be doubled
+    road.platform.trouble.append(Retry("no network"))
+    await road.customer().says(WHOLE)
+    await road.settle()
+    await road.store.write(lambda tx: tx.sql.run(update(outbox).values(attempts=1_030, not_before=0)))
+    road.platform.trouble.append(Retry("no network"))
+    id = (await road.conversation()).id
+    road.courier.wake(id)
+    await road.settle()
+    # Then it waits for its next turn
+    (row,) = await road.store.read(lambda tx: tx.outbox.list(id))
+    assert (row.state, row.attempts) == ("ready", 1_031)
