@@ -11,11 +11,13 @@ import structlog
 from core.errors import PolydeskError, Retry
 from core.leases import Alone, Holding
 from core.ports import Adapter, Hear, Shared
+from core.store.trouble import shown
 
 log = structlog.get_logger()
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
+_MENDING = 300.0  # seconds between two looks whether somebody has mended what shuts a door
 _TURN = 1.0  # seconds in which it is known whether it is our turn to receive
 
 
@@ -52,15 +54,17 @@ class Doors:
                     async with door.adapter.running(hear):
                         await self._stay_open(platform, door)
             except Retry as problem:
-                door.trouble = str(problem)
+                door.trouble = shown(problem)
                 log.warning("door.retrying", platform=platform, seconds=door.pause, problem=str(problem))
                 await asyncio.sleep(max(door.pause, problem.after))
                 door.pause = min(door.pause * 2, _LONGEST_PAUSE)
             except PolydeskError as problem:
-                # A wrong token does not heal by itself: the others go on, the operator reads what to do.
-                door.trouble = str(problem)
-                log.error("door.shut", platform=platform, problem=str(problem))
-                return
+                # A wrong token does not heal by itself, but the page of a proxy instead of the platform's answer does:
+                # the others go on, the operator reads what to do, and this one is tried again at leisure.
+                tell = log.warning if door.trouble == shown(problem) else log.error
+                door.trouble = shown(problem)
+                tell("door.shut", platform=platform, seconds=_MENDING, problem=str(problem))
+                await asyncio.sleep(_MENDING)
             except Exception as problem:
                 # One door that breaks must not shut the others; it is opened again like one without a connection.
                 door.trouble = f"{type(problem).__name__}: see the log"
@@ -89,6 +93,11 @@ class Doors:
             finally:
                 receiving.cancel()
                 await asyncio.gather(receiving, return_exceptions=True)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The platforms whose doors are open here."""
+        return tuple(platform for platform, door in self.states.items() if door.open)
 
     @staticmethod
     async def _stay_open(platform: str, door: Door) -> None:

@@ -28,6 +28,7 @@ from core.broker import MEDIA, TEXT
 from core.errors import PolydeskError, Retry
 from core.leases import LOOK_EVERY, Alone
 from core.store.sweep import sweep
+from core.store.trouble import named, shown
 from core.values import InboundEvent
 from workers.leash import hold
 
@@ -85,7 +86,7 @@ async def _serve(settings: Settings) -> None:
             await home.courier.recover()
             await home.answering.recover()
         else:  # what is left over may be in another gateway's hands
-            background.append(_again_and_again(home.look_around, LOOK_EVERY))
+            background.append(_again_and_again(lambda: home.look_around(doors.open), LOOK_EVERY))
         chores: list[tuple[str, Callable[[], Awaitable[object]], float]] = [
             ("timers", home.timers.tick, _TICK_SECONDS),
             ("sweep", partial(sweep, home.store, retention_days=settings.retention_days), _SWEEP_SECONDS),
@@ -149,9 +150,11 @@ def build(home: House, doors: Doors) -> FastAPI:
         try:
             await home.store.read(lambda tx: tx.knowledge.live(KB_ID))
         except PolydeskError as problem:
-            missing.append(f"database: {problem}")
-        if home.store.writer.trouble:
-            missing.append(f"database, which cannot be written: {home.store.writer.trouble}")
+            log.warning("readyz.not_read", problem=str(problem))
+            missing.append(f"database, which cannot be read: {shown(problem)}")
+        if trouble := home.store.writer.trouble:
+            log.warning("readyz.not_written", problem=trouble)
+            missing.append(f"database, which cannot be written: {named(trouble)}")
         return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
 
     @app.get("/metrics", include_in_schema=False)

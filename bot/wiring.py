@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,9 +62,12 @@ class House:
         self.answering.wake(conversation)
         self.courier.wake(conversation)
 
-    async def look_around(self) -> None:
-        """Take over the conversations that have something to do and no gateway that does it."""
-        for conversation in await self.store.read(lambda tx: tx.leases.neglected(tuple(self.adapters))):
+    async def look_around(self, platforms: Collection[str]) -> None:
+        """Take over the conversations that have something to do and no gateway that does it.
+
+        Only on `platforms`: whoever cannot reach one must not keep its conversations from a gateway that can.
+        """
+        for conversation in await self.store.read(lambda tx: tx.leases.neglected(platforms)):
             self.wake(conversation)
 
 
