@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import structlog
 from fastapi import Depends, FastAPI, File, Form, Header, HTTPException, Path, Query, Request, Response, UploadFile
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 
 from adapters.web import parse
@@ -17,15 +19,24 @@ from adapters.web.chats import OPENINGS, Chats, address_of, digest
 from adapters.web.door import Door
 from adapters.web.files import served
 from core.bell import BUSY
-from core.errors import BadInput, Retry, Unreadable
+from core.errors import BadInput, Broken, Retry, Unreadable
 from core.fetching import LARGEST, keep
 from core.store.tables import new_id
 from core.store.web import WebMessage
 from core.values import Attachment, AttachmentKind
 
+log = structlog.get_logger()
+
 _PING_SECONDS = 20.0
 _FOREVER = 3600.0
 _MOST_PHOTOS = 10
+_MENDING = 10  # seconds until a page asks a database again that somebody must mend
+_AWAY: dict[int | str, dict[str, Any]] = {
+    503: {
+        "description": "Nothing can be kept or read for the moment; try again",
+        "headers": {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}},
+    }
+}
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 Sha = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
@@ -57,8 +68,10 @@ class Line(BaseModel):
 
 def build_api(chats: Chats) -> FastAPI:
     """The application that is mounted at /api."""
-    api = FastAPI(title="Polydesk web chat", version="1", docs_url="/docs", redoc_url=None)
+    api = FastAPI(title="Polydesk web chat", version="1", docs_url="/docs", redoc_url=None, responses=_AWAY)
     api.add_middleware(Door, chats=chats)
+    api.add_exception_handler(Retry, _later)
+    api.add_exception_handler(Broken, _later)
 
     async def authorised(id: Id, authorization: Annotated[str, Header()] = "") -> str:
         await chats.check(id, authorization)
@@ -98,12 +111,9 @@ def build_api(chats: Chats) -> FastAPI:
             event = parse.message(id, client_id, text, tuple(parts), language, now)
             if not (event.text or parts):
                 raise HTTPException(422, "an empty message: send text, a photo or a voice note")
-        try:
-            await chats.show_own(id, client_id, event)
-            await chats.hear(event)
-            await chats.keep_files(event)
-        except Retry as problem:
-            raise HTTPException(503, "cannot be kept right now; try again", headers={"Retry-After": "2"}) from problem
+        await chats.show_own(id, client_id, event)
+        await chats.hear(event)
+        await chats.keep_files(event)
         return Accepted(event=event.id)
 
     @api.post("/v1/conversations/{id}/composing", status_code=204)
@@ -148,6 +158,13 @@ def build_api(chats: Chats) -> FastAPI:
     return api
 
 
+async def _later(request: Request, problem: Exception) -> Response:
+    """What the caller reads while the database is away; what is wrong with it is for the log."""
+    log.warning("web.not_now", path=request.url.path, problem=f"{type(problem).__name__}: {problem}")
+    seconds = max(math.ceil(problem.after), 2) if isinstance(problem, Retry) else _MENDING
+    return JSONResponse({"detail": "cannot be done right now; try again"}, 503, {"Retry-After": str(seconds)})
+
+
 async def _part(chats: Chats, upload: UploadFile, kind: AttachmentKind) -> Attachment:
     raw = await upload.read(LARGEST + 1)
     part = Attachment(kind, size=len(raw), name=(upload.filename or "")[:200])
@@ -170,7 +187,13 @@ async def _live(chats: Chats, session: str, after: int) -> AsyncIterator[str]:
         }
         try:
             while True:
-                for row in await chats.lines(session, after):
+                try:
+                    rows = await chats.lines(session, after)
+                except (Retry, Broken) as problem:
+                    # The page connects again, and reads from where it was.
+                    log.warning("web.stream_ended", problem=f"{type(problem).__name__}: {problem}")
+                    return
+                for row in rows:
                     after = max(after, row.cursor)
                     yield f"event: line\nid: {row.cursor}\ndata: {_line(row).model_dump_json()}\n\n"
                 done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.web.chats import MESSAGES, SIGNS, SIGNS_OF_ALL, UPLOADS, Chats, address_of
-from core.errors import Retry
+from core.errors import Broken, Retry
 from core.fetching import LARGEST
 
 BODY = 2 * LARGEST + 65_536  # bytes of one request
@@ -49,6 +49,6 @@ class Door:
                 await self._chats.allow(all_of_them, name, address_of(request))
         except HTTPException as refused:
             return JSONResponse({"detail": refused.detail}, refused.status_code, refused.headers)
-        except Retry:
+        except (Retry, Broken):
             return JSONResponse({"detail": "cannot be kept right now; try again"}, 503, {"Retry-After": "2"})
         return None

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from adapters.web.adapter import WebAdapter
 from core.bell import Bell
 from core.clock import WallClock
+from core.errors import Broken, PolydeskError, Retry
 from core.store.store import Store
 from core.values import Choice, InboundEvent, Problem, Reply
 
@@ -43,9 +44,18 @@ class Chat:
         return answer.json()  # type: ignore[no-any-return]
 
 
+WHERE = 'the database is away: connection to server at "10.1.2.3" failed for user "shop"'
+
+
 @pytest.fixture
-async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
     store = await Store.open(f"sqlite:///{tmp_path / 'web.db'}", tmp_path / "blobs", WallClock())
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def chat(store: Store) -> AsyncIterator[Chat]:
     adapter = WebAdapter(store, Bell())
     heard: list[InboundEvent] = []
 
@@ -58,7 +68,6 @@ async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
         made = Chat(http, adapter, heard)
         await made.open()
         yield made
-    await store.close()
 
 
 def photo() -> bytes:
@@ -143,6 +152,53 @@ async def test_a_strangers_body_is_never_read(chat: Chat) -> None:
     ):
         answer = await chat.http.post(url, content=body(), headers=headers)
         assert answer.status_code == status, headers
+
+
+@pytest.mark.parametrize(("trouble", "after"), [(Retry(WHERE, 4.2), "5"), (Broken(WHERE), "10")])
+async def test_whoever_writes_or_reads_while_the_database_is_away_is_told_when_to_come_again(
+    chat: Chat, store: Store, trouble: PolydeskError, after: str
+) -> None:
+    """Nobody learns where the database is; whoever waits for lines connects again."""
+    assert (await chat.write(text="hello")).status_code == 202
+    place = f"/api/v1/conversations/{chat.id}"
+    read, away = store.read, True
+
+    async def unread(work):  # type: ignore[no-untyped-def]
+        if away:
+            raise trouble
+        return await read(work)
+
+    async def unwritten(work):  # type: ignore[no-untyped-def]
+        raise trouble
+
+    store.read, store.write = unread, unwritten  # type: ignore[method-assign]
+    answers = [
+        await chat.http.post("/api/v1/conversations"),
+        await chat.http.get(f"{place}/messages"),
+        await chat.http.get(f"{place}/stream"),
+        await chat.http.get(f"{place}/files/{'0' * 64}"),
+    ]
+    assert [answer.headers["retry-after"] for answer in answers] == [after] * 4
+    answers.append(await chat.write(text="hello again"))  # turned away at the door
+    away = False
+    answers.append(await chat.write(text="hello again"))
+    assert [answer.status_code for answer in answers] == [503] * 6
+    assert not any(word in answer.text for answer in answers for word in ("10.1.2.3", "shop", "Traceback"))
+
+
+async def test_a_stream_ends_quietly_when_the_database_goes_away(chat: Chat, store: Store) -> None:
+    real, reads = store.read, 0
+
+    async def once(work):  # type: ignore[no-untyped-def]
+        nonlocal reads
+        reads += 1
+        if reads > 1:  # the token was checked
+            raise Retry(WHERE)
+        return await real(work)
+
+    store.read = once  # type: ignore[method-assign]
+    answer = await chat.http.get(f"/api/v1/conversations/{chat.id}/stream")
+    assert (answer.status_code, answer.text) == (200, ": hello\n\n")
 
 
 async def test_what_no_database_can_hold_is_left_out(chat: Chat) -> None:
