@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import traceback
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -116,7 +117,12 @@ class Sockets:
         pause = 0.0
         while True:
             began = time.monotonic()
-            why = await self._listen(socket)
+            try:
+                why = await self._listen(socket)
+            except Exception as bug:
+                # Nobody watches this task, and without it Slack is deaf: a new connection may do better.
+                _stumbled(bug)
+                why = "a bug of ours"
             log.info("slack.reconnecting", why=why)
             if why == "link_disabled":
                 log.error("slack.disabled", do="turn Socket Mode on again: your app -> Settings -> Socket Mode")
@@ -151,8 +157,11 @@ class Sockets:
             except PolydeskError as problem:
                 wait = max(pause, problem.after) if isinstance(problem, Retry) else LONGEST_PAUSE
                 log.warning("slack.not_connected", seconds=wait, problem=str(problem))
-                await asyncio.sleep(wait)
-                pause = min(pause * 2, LONGEST_PAUSE)
+            except Exception as bug:
+                wait = LONGEST_PAUSE
+                _stumbled(bug)
+            await asyncio.sleep(wait)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> str:
         """Take envelopes until Slack wants another connection or this one ends; returns why."""
@@ -200,6 +209,12 @@ async def _stopped(tasks: set[asyncio.Task[None]]) -> None:
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
+
+
+def _stumbled(bug: Exception) -> None:
+    # Where it is, but neither its message nor local variables: both may hold what people wrote.
+    trace = "".join(traceback.format_tb(bug.__traceback__))
+    log.error("slack.connection_stumbled", bug=type(bug).__name__, trace=trace)
 
 
 def _read(message: aiohttp.WSMessage) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.client import Client
@@ -172,6 +173,29 @@ async def test_a_used_up_address_is_not_tried_again(slack: FakeSlack) -> None:
         await slack.until(lambda: slack.sockets.count == 1)
     await client.close()
     assert len(slack.calls_of("apps.connections.open")) == 3
+
+
+async def test_a_bug_does_not_leave_us_deaf(slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given what nobody foresaw while connecting, then it is in the log, and another connection is made."""
+    monkeypatch.setattr("adapters.slack.sockets.LONGEST_PAUSE", 0.05)
+    words, asked = "what a customer wrote", 0
+
+    class Stumbling(Client):
+        async def socket_address(self, app_token: str) -> str:
+            nonlocal asked
+            asked += 1
+            if asked == 2:
+                raise KeyError(words)
+            return await super().socket_address(app_token)
+
+    client = Stumbling(slack.bot_token, slack.api_url)
+    with capture_logs() as logged:
+        async with Sockets(client, slack.app_token, Dispatch(), pause=0.05).connected():
+            await slack.sockets.cut()
+            await slack.until(lambda: slack.sockets.count == 1)
+    await client.close()
+    (told,) = [line for line in logged if line["event"] == "slack.connection_stumbled"]
+    assert told["bug"] == "KeyError" and words not in str(told)
 
 
 async def test_the_patience_for_calls_does_not_end_the_connection(slack: FakeSlack) -> None:
