@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import structlog
 
-from core.errors import PolydeskError, Retry, Unreadable
+from core.errors import PolydeskError, Retry, Throttled, Unreadable
 from core.media import PIXELS, dimensions, sniff, strip
 from core.ports import Adapter, Clock
 from core.store.blobs import BlobFolder
@@ -17,7 +17,8 @@ from core.values import Attachment, AttachmentKind, InboundEvent, Problem
 log = structlog.get_logger()
 
 LARGEST = 20 * 1024 * 1024  # bytes; what Telegram's bots may fetch, and more than any phone photo needs
-_ATTEMPTS = 3
+_PAUSE = 0.5  # seconds until the second attempt; each later pause is twice as long
+_LONGEST_PAUSE = 4.0
 
 
 class Fetcher:
@@ -28,10 +29,26 @@ class Fetcher:
         self._blobs = blobs
         self._clock = clock
 
-    async def fetch(self, event: InboundEvent) -> InboundEvent:
-        """The event with every file fetched, or with the problem that each one has; never raises for a bad file."""
-        parts = await asyncio.gather(*(self._one(event.address.platform, part) for part in event.attachments))
-        return replace(event, attachments=tuple(parts))
+    async def fetch(self, event: InboundEvent, enough: asyncio.Event) -> InboundEvent:
+        """The event with every file fetched, or with the problem that each one has; never raises for a bad file.
+
+        A door that is not open yet, or cannot fetch now, is asked again and again until `enough` is set: a file that is
+        not here by then counts as not delivered.
+        """
+        parts = (self._in_time(event.address.platform, part, enough) for part in event.attachments)
+        return replace(event, attachments=tuple(await asyncio.gather(*parts)))
+
+    async def _in_time(self, platform: str, part: Attachment, enough: asyncio.Event) -> Attachment:
+        arriving, over = asyncio.create_task(self._one(platform, part)), asyncio.create_task(enough.wait())
+        try:
+            await asyncio.wait({arriving, over}, return_when=asyncio.FIRST_COMPLETED)
+            if arriving.done():
+                return arriving.result()
+            log.warning("fetch.given_up", platform=platform)
+            return replace(part, problem=Problem.NOT_DELIVERED)
+        finally:
+            arriving.cancel()
+            over.cancel()
 
     async def _one(self, platform: str, part: Attachment) -> Attachment:
         if part.blob or part.problem is not None or part.kind is AttachmentKind.OTHER:
@@ -49,12 +66,15 @@ class Fetcher:
         door = self._doors.get(platform)
         if door is None:
             raise Unreadable(Problem.NOT_DELIVERED, f"{platform} is not connected")
-        for attempt in range(_ATTEMPTS - 1):
+        pause = _PAUSE
+        while True:
             try:
                 return await door.fetch(part)
             except Retry as problem:
-                await self._clock.sleep(min(problem.after, 2.0**attempt))
-        return await door.fetch(part)
+                log.info("fetch.later", platform=platform, problem=str(problem))
+                # Only a platform that asks for it is worth a longer wait: a door may open at any moment.
+                await self._clock.sleep(max(pause, problem.after) if isinstance(problem, Throttled) else pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 def checked(raw: bytes, wanted: AttachmentKind | None = None) -> tuple[AttachmentKind, str, bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.values import AttachmentKind, InboundEvent
 
-LONGEST = 10.0  # seconds from the first event of a turn to the question, whatever else arrives
+LONGEST = 10.0  # seconds from the first event of a turn in which we wait for more words; files may take longer
 
 _ALBUM = 1.5  # the parts of an album come as updates of their own, with no count and no end mark
 _LONE_PHOTO = 2.5  # people send the picture, then type what is wrong with it

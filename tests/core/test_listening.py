@@ -1,24 +1,27 @@
-"""How long a customer is heard out, on a clock whose time is free: silence, and signs that somebody writes on."""
+"""How long a customer is heard out, on a clock whose time is free: silence, signs that somebody writes on, files."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from core.company import Company
 from core.composing import LASTS, Composing, Sign
+from core.errors import Retry, Throttled
 from core.fetching import Fetcher
 from core.lanes import Lanes
-from core.listening import Listening
+from core.listening import ARRIVES, Listening
 from core.quiet import LONGEST
-from core.store.store import Store
-from core.values import Attachment, AttachmentKind, InboundEvent
+from core.store.store import Store, Tx
+from core.values import Attachment, AttachmentKind, EventKind, InboundEvent, Problem
 from tests.chaos.loop import Inline, VirtualLoop
-from tests.fakes.house import FakeCustomer
+from tests.core.test_road import png
+from tests.fakes.house import FakeCustomer, FakePlatform
 
 WHOLE = "where is my order please?"
 FRAGMENT = 0.9  # seconds of silence after "hi"
@@ -38,6 +41,31 @@ class LoopClock:
         await asyncio.sleep(seconds)
 
 
+class SlowPlatform(FakePlatform):
+    """Its file server takes `takes` seconds for a file; it is not connected before `opens`, and may be throttled."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self.takes: dict[str, float] = {}
+        self.opens = self.throttled = 0.0
+        self.asked: list[float] = []
+        self.under_way = 0
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        self.asked.append(self._loop.time())
+        if self._loop.time() < self.opens:
+            raise Retry("not connected", 2.0)
+        if self._loop.time() < self.throttled:
+            raise Throttled("slow down", self.throttled - self._loop.time())
+        self.under_way += 1
+        try:
+            await asyncio.sleep(self.takes.get(attachment.ref, 0.0))
+        finally:
+            self.under_way -= 1
+        return await super().fetch(attachment)
+
+
 class Scene:
     """A customer, and a lane that only listens: `turns` says when it had heard enough, and what."""
 
@@ -45,10 +73,15 @@ class Scene:
         self.loop, self.store, self.clock = loop, store, LoopClock(loop)
         self.composing = Composing()
         self.lanes = Lanes(self._work)
-        self._listening = Listening(store, Fetcher({}, store.blobs, self.clock), self.lanes, self.clock, self.composing)
+        self.platform = SlowPlatform(loop)
+        fetcher = Fetcher({"fake": self.platform}, store.blobs, self.clock)
+        self._listening = Listening(store, fetcher, self.lanes, self.clock, self.composing)
         self.ada = FakeCustomer(self._hear)
         self.looks = 0
         self.turns: list[tuple[float, list[str]]] = []
+        self.heard: list[InboundEvent] = []
+        self.busy: list[float] = []
+        self.holding: list[float] = []
 
     async def _hear(self, event: InboundEvent) -> bool:
         heard = await self.store.write(lambda tx: tx.ledger.remember(event, 86_400_000, "default", "default"))
@@ -58,16 +91,43 @@ class Scene:
 
     async def _work(self, conversation: str) -> None:
         self.looks += 1
-        events = await self._listening.hear_out(conversation, self.clock.now())
+        events = await self._listening.hear_out(conversation, self.clock.now(), self._company())
         if events:
             self.turns.append((round(self.loop.time(), 2), [event.text for event in events]))
+            self.heard += events
             await self.store.write(lambda tx: tx.ledger.settle(conversation, [event.id for event in events]))
+            if await self._listening.pending(conversation):
+                self.lanes.wake(conversation)
+
+    def _company(self) -> Company:
+        async def hold() -> None:
+            self.holding.append(round(self.loop.time(), 2))
+
+        return Company(lambda address: self.busy.append(round(self.loop.time(), 2)), hold)
+
+    async def shows(self, ref: str, text: str = "", takes: float = 0.0) -> InboundEvent:
+        """A photo comes, whose download will take so many seconds."""
+        self.platform.files[ref] = png()
+        self.platform.takes[ref] = takes
+        return await self.ada.says(text, attachments=(Attachment(AttachmentKind.PHOTO, ref=ref),))
+
+    def kept(self) -> list[tuple[bool, Problem | None]]:
+        """Of every file, as the ledger has it and as the transcript has it: whether it is here, and its problem."""
+
+        async def read() -> list[tuple[bool, Problem | None]]:
+            ids = [event.id for event in self.heard]
+            events = [event for event, _ in await self.store.read(lambda tx: tx.ledger.settled(ids))]
+            told = [await self.store.read(partial(_message_of, event.id)) for event in events]
+            assert told == [event.attachments for event in events]
+            return [(bool(part.blob), part.problem) for event in events for part in event.attachments]
+
+        return self.loop.run_until_complete(read())
 
     def sign(self, message: str = "2", goes_on: bool = True) -> None:
         """The page says that a message is written; the customer's first one is called 1, the second 2."""
         self.composing.give(Sign(self.ada.address, message, goes_on))
 
-    def play(self, script: dict[float, Callable[[], object]]) -> list[tuple[float, list[str]]]:
+    def play(self, script: Mapping[float, Callable[[], object]]) -> list[tuple[float, list[str]]]:
         """Do what the script says at these seconds; returns the turns once nobody has anything left to do."""
 
         async def act() -> None:
@@ -80,6 +140,12 @@ class Scene:
 
         self.loop.run_until_complete(act())
         return self.turns
+
+
+async def _message_of(event: str, tx: Tx) -> tuple[Attachment, ...]:
+    message = await tx.transcript.of_event(event)
+    assert message is not None
+    return message.attachments
 
 
 @pytest.fixture
@@ -202,3 +268,78 @@ def test_signs_are_forgotten(scene: Scene) -> None:
     scene.play({at / 10: partial(other, at) for at in range(500)})
     assert len(scene.composing._going) <= LASTS * 10 + 1
     assert not scene.composing._watching
+
+
+HERE, LOST = (True, None), (False, Problem.NOT_DELIVERED)
+
+
+def test_words_do_not_wait_for_a_photo_that_does_not_come(scene: Scene) -> None:
+    """Given a stalled file server, then the words are answered without the photo, and whoever waits has company."""
+    turns = scene.play({0.0: lambda: scene.shows("p", WHOLE, takes=360.0)})
+    assert turns == [(ARRIVES, [WHOLE])]
+    assert scene.kept() == [LOST]
+    assert scene.busy == [0.0, 4.0, 8.0, 12.0, 16.0]
+    assert scene.holding == [8.0]
+    assert not scene.platform.under_way, "a download that nobody waits for goes on"
+
+
+def test_the_wait_for_a_photo_begins_when_it_is_quiet(scene: Scene) -> None:
+    assert scene.play({0.0: lambda: scene.shows("p", takes=360.0)}) == [(PHOTO + ARRIVES, [""])]
+    assert scene.busy[0] == PHOTO
+
+
+def test_a_slow_photo_is_waited_for(scene: Scene) -> None:
+    assert scene.play({0.0: lambda: scene.shows("p", WHOLE, takes=ARRIVES - 1)}) == [(ARRIVES - 1, [WHOLE])]
+    assert scene.kept() == [HERE]
+
+
+def test_what_has_come_of_an_album_is_kept(scene: Scene) -> None:
+    """Given an event of two files of which one stalls, then the other is not lost with it."""
+    scene.platform.files["here"] = png()
+    scene.platform.takes = {"here": 0.5, "lost": 360.0}
+    parts = tuple(Attachment(AttachmentKind.PHOTO, ref=ref) for ref in ("here", "lost"))
+    assert scene.play({0.0: lambda: scene.ada.says(WHOLE, attachments=parts)}) == [(ARRIVES, [WHOLE])]
+    assert scene.kept() == [HERE, LOST]
+
+
+def test_words_that_come_while_a_photo_is_on_its_way_join_it(scene: Scene) -> None:
+    """Given a stalled photo, when the customer asks whether anybody is there, then all is one turn, no later for it."""
+    turns = scene.play({0.0: lambda: scene.shows("p", WHOLE, takes=360.0), 12.0: lambda: scene.ada.says("hello?")})
+    assert turns == [(ARRIVES, [WHOLE, "hello?"])]
+    assert scene.holding == [8.0]
+
+
+def test_a_photo_that_comes_late_begins_the_next_turn_with_its_own_time(scene: Scene) -> None:
+    script = {0.0: lambda: scene.shows("p", WHOLE, takes=360.0), 19.0: lambda: scene.shows("q", "and?", takes=5.0)}
+    assert scene.play(script) == [(ARRIVES, [WHOLE]), (ARRIVES + 5, ["and?"])]
+    assert scene.kept() == [LOST, HERE]
+
+
+def test_a_message_that_is_taken_back_while_its_photo_is_on_its_way_is_not_answered(scene: Scene) -> None:
+    def take_back() -> Awaitable[object]:
+        return scene.ada.says("", kind=EventKind.DELETED, message="1")
+
+    assert scene.play({0.0: lambda: scene.shows("p", WHOLE, takes=360.0), 3.0: take_back}) == []
+    assert scene.loop.time() < ARRIVES
+
+
+def test_a_door_that_opens_late_still_brings_the_photo(scene: Scene) -> None:
+    """Given a gateway that starts, when its lanes begin before its doors are open, then the photo is not given up."""
+    scene.platform.opens = 15.0
+    ((at, words),) = scene.play({0.0: lambda: scene.shows("p", WHOLE)})
+    assert words == [WHOLE] and 15.0 <= at < ARRIVES
+    assert scene.kept() == [HERE]
+    pauses = [later - sooner for sooner, later in zip(scene.platform.asked, scene.platform.asked[1:], strict=False)]
+    assert pauses == sorted(pauses) and len(pauses) < 8, "it is asked less and less often"
+
+
+def test_a_door_that_never_opens_costs_the_photo_and_not_the_words(scene: Scene) -> None:
+    scene.platform.opens = 3600.0
+    assert scene.play({0.0: lambda: scene.shows("p", WHOLE)}) == [(ARRIVES, [WHOLE])]
+    assert scene.kept() == [LOST]
+
+
+def test_a_file_server_that_asks_for_a_pause_gets_it(scene: Scene) -> None:
+    scene.platform.throttled = 7.0
+    assert scene.play({0.0: lambda: scene.shows("p", WHOLE)}) == [(7.0, [WHOLE])]
+    assert scene.platform.asked == [0.0, 7.0]
