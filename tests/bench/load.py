@@ -3,7 +3,7 @@
     python tests/bench/load.py [--minutes 4]             # every stage but the soak
     python tests/bench/load.py --soak 30 --rate 3        # half an hour with kills at random, 3 messages a second
 
-Each customer asks eight typed questions, one photo with words and one voice note of 4 to 7 s, in any order, each once.
+Each customer asks eight typed questions, one photo with words and one voice note of 5 to 8 s, in any order, each once.
 Exit status 1 when anybody hears nothing or reads an answer twice. The crowd runs on the same machine as the
 installation, of which it takes its share.
 """
@@ -55,7 +55,7 @@ def decks(seed: int, *, media: bool = True) -> Iterator[list[Message]]:
     dice, numbers = random.Random(seed), itertools.count()
     window = quiet(AttachmentKind.VOICE)
     photos = [picture(1600 + 8 * number, 1200) for number in range(FILES)] if media else []
-    notes = [note(4 + 3 * number / FILES) for number in range(FILES)] if media else []
+    notes = [note(5 + 3 * number / FILES) for number in range(FILES)] if media else []
     while True:
         number = next(numbers) % FILES
         deck = [Message(text, "typed", text) for text in TYPED]
