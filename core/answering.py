@@ -13,6 +13,7 @@ from core.admission import Admission
 from core.amending import amended
 from core.asking import Decision, Question, Reason
 from core.bell import Bell
+from core.company import Company, Superseded
 from core.composing import Composing
 from core.conversation import Conversation, Owner
 from core.delivery import Courier
@@ -32,7 +33,7 @@ from core.store.store import Store, Tx
 from core.store.tables import new_id
 from core.store.trouble import Conflict
 from core.taps import Taps
-from core.thinking import Superseded, attend, think
+from core.thinking import think
 from core.values import Address, AttachmentKind, Call, InboundEvent, Turn
 
 log = structlog.get_logger()
@@ -119,7 +120,7 @@ class Answering:
             await self._room.holding.confirm(tx, id)
             conversation = await _read(tx, id)
             await tx.ledger.settle(id, [event.id for event in await tx.ledger.pending(id)])
-            if conversation.owner is Owner.BOT:
+            if conversation.open and conversation.owner is Owner.BOT:
                 await self._finishing.hand_over(tx, conversation, Reason.BRAIN, published)
 
         await self._room.store.write(hand_over)
@@ -151,21 +152,25 @@ class Answering:
             await self._room.holding.confirm(tx, id)
             if event.id not in [known.id for known in await tx.ledger.pending(id)]:
                 return  # somebody else acted upon it meanwhile
-            await self._taps.take(tx, await _read(tx, id), event, published)
+            conversation = await _read(tx, id)
+            if conversation.open:  # whoever closed it saw this, and the customer was told how to go on
+                await self._taps.take(tx, conversation, event, published)
             await tx.ledger.settle(id, [event.id])
 
         await self._room.store.write(act)
 
     async def _turn(self, id: str) -> None:
         began = self._began.setdefault(id, self._room.clock.now())
-        events = await self._listening.hear_out(id, began)
+        key = new_id()
+        company = Company(self._show_busy, lambda: self._say_holding(id, key))
+        events = await self._listening.hear_out(id, began, company)
         if not events:
             return
         published = await self._published(id)
         asked = self._room.clock.now()
         late = all(event.group for event in events)  # an item of an album, whose other items may be answered already
         earlier = await self._room.store.read(lambda tx: amended(tx, id, events, asked)) if late else None
-        turn = Turn(new_id(), id, (*earlier.events, *events) if earlier else events)
+        turn = Turn(key, id, (*earlier.events, *events) if earlier else events)
 
         async def finish(tx: Tx) -> Decision:
             await self._room.holding.confirm(tx, id)
@@ -177,14 +182,14 @@ class Answering:
             return decision
 
         try:
-            outcome = await self._think(turn, len(events), began, published)
+            outcome = await self._think(turn, len(events), began, published, company)
             decision = await self._room.store.write(finish)
         except Superseded:
             return  # nothing was settled: the whole turn is heard out again, with what arrived meanwhile
         self._began.pop(id, None)
         self._room.measure(kind(decision), (self._room.clock.now() - asked) / 1000)
 
-    async def _think(self, turn: Turn, fresh: int, began: int, published: Published) -> Outcome:
+    async def _think(self, turn: Turn, fresh: int, began: int, published: Published, company: Company) -> Outcome:
         """Ask about a turn of which the last `fresh` events are pending, the others answered already."""
         id, last = turn.conversation, turn.events[-1]
         problems = tuple(part.problem for part in turn.attachments if part.problem is not None)
@@ -207,19 +212,17 @@ class Answering:
             self._lanes.heard(id)
             return _words(talk(await self._listening.pending(id))) != _words(turn.events[-fresh:])
 
-        prediction = await attend(
-            asyncio.create_task(think(self._room.brain, self._room.clock, question, self._room.admission)),
-            busy=lambda: self._show_busy(last.address),
-            holding=lambda: self._say_holding(id, turn.id, published),
-            newer=newer,
-        )
+        asked = asyncio.create_task(think(self._room.brain, self._room.clock, question, self._room.admission))
+        prediction = await company.keep(asked, last.address, newer)
         return Outcome(question, prediction, problems)
 
-    async def _say_holding(self, id: str, turn: str, published: Published) -> None:
+    async def _say_holding(self, id: str, turn: str) -> None:
+        published = await self._published(id)
+
         async def hold(tx: Tx) -> None:
             await self._room.holding.confirm(tx, id)
             conversation = await _read(tx, id)
-            if conversation.owner is Owner.BOT:
+            if conversation.open and conversation.owner is Owner.BOT:
                 voice = voice_for(conversation, published.knowledge)
                 words = introduced(Saying(voice.say("holding")), conversation, voice)
                 met = await tx.conversations.put(replace(conversation, welcomed=True))

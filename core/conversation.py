@@ -8,6 +8,9 @@
     +------------------- hand_back -------------------+        resolve: from anywhere, for good
 ```
 
+What the customer said before `resolve` and nobody answered is answered no more: the closing words say how to go on.
+Time alone resolves nothing that still waits for an answer.
+
 A move returns a new conversation or raises NotAllowed. Moves that take the word from the bot raise the fence: what was
 queued under a lower fence is never sent.
 """

@@ -140,7 +140,11 @@ class Finishing:
         outcome: Outcome,
         published: Published,
     ) -> None:
-        """A human has the word, or will have: the bot's idea becomes a draft, the customer's first words a receipt."""
+        """A human has the word, had it last, or will have: the bot's idea becomes a draft.
+
+        The first words of whoever waits get a receipt. A closed conversation gets no words: the last ones told the
+        customer how to go on, and whoever closed it had seen what was pending.
+        """
         now = self._clock.now()
         voice = voice_for(conversation, published.knowledge, turn.id)
         prediction = outcome.prediction
@@ -148,6 +152,8 @@ class Finishing:
         if prediction is not None and known is not None:
             text = known.answer_in(voice.language, published.knowledge.language)
             await tx.transcript.draft(conversation.id, text, _facts(decision, outcome))
+        if not conversation.open:
+            return
         if not conversation.acknowledged:
             conversation = replace(conversation, acknowledged=True)
             if decision.reason is Reason.DESK:
@@ -170,8 +176,10 @@ class Finishing:
 
 
 def _judge(conversation: Conversation, outcome: Outcome, published: Published) -> Decision:
-    if conversation.owner is not Owner.BOT:
-        return Hold(Reason.AGENT if conversation.owner is Owner.AGENT else Reason.DESK)
+    if not conversation.open or conversation.owner is Owner.AGENT:
+        return Hold(Reason.AGENT)
+    if conversation.owner is Owner.DESK:
+        return Hold(Reason.DESK)
     if outcome.stale:
         return Escalate(Reason.STALE)
     if outcome.question is None:

@@ -11,7 +11,7 @@ from core import conversation as moves
 from core.bell import Bell
 from core.conversation import Conversation
 from core.delivery import Courier
-from core.errors import PolydeskError
+from core.errors import NotAllowed, PolydeskError
 from core.knowledge.hours import is_open, next_opening
 from core.live import Live
 from core.ports import Clock
@@ -82,7 +82,10 @@ class Timers:
         """Nobody has said a word for a day."""
 
         async def close(tx: Tx) -> None:
-            await tx.conversations.put(moves.resolve(conversation, now))
+            kept = await tx.conversations.put(moves.resolve(conversation, now))
+            # It has the row to itself now, and sees what was heard since the look around.
+            if kept.heard_at > conversation.heard_at or await tx.ledger.pending(conversation.id):
+                raise NotAllowed("the customer has said something that waits for its answer")
             await tx.desk.close(conversation.id)
 
         await self._store.write(close)

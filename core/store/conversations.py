@@ -12,7 +12,7 @@ from core.conversation import Conversation, Owner
 from core.ports import Standing
 from core.store.sql import Sql
 from core.store.tables import conversations as table
-from core.store.tables import messages
+from core.store.tables import events, messages
 from core.store.trouble import Conflict
 from core.values import Address, Author, Role
 
@@ -148,8 +148,9 @@ class Conversations:
 
         `waiting`: at the desk, and neither asked for a human nor reminded after `waiting_before`. `silent`: an agent
         has it, and neither claimed, wrote nor was reminded after `silent_before`. `idle`: nobody has said a word after
-        `idle_before`, and it does not wait for a human.
+        `idle_before`, and it waits neither for a human nor for an answer.
         """
+        pending = exists().where(events.c.conversation == table.c.id, events.c.state == "heard")
         opened = table.c.resolved_at == 0
         waiting = select(table).where(
             opened,
@@ -168,6 +169,7 @@ class Conversations:
             table.c.owner != Owner.DESK.value,
             table.c.heard_at <= idle_before,
             table.c.agent_at <= idle_before,
+            ~pending,
         )
         return Due(
             waiting=await self._read(waiting.order_by(table.c.waiting_since)),

@@ -98,9 +98,10 @@ class Ledger:
     async def remember(self, event: InboundEvent, idle_ms: int, bot_id: str, kb_id: str) -> Heard | None:
         """Write an event down under its conversation; None when it is known already.
 
-        The open conversation of (address, author) takes it; one that was silent for longer than `idle_ms` is resolved
-        first and a new one opened. Nothing is stored, and `conversation` is None, for an event that does not address
-        us outside an open conversation, and for a change or a block that concerns nothing we know.
+        The open conversation of (address, author) takes it; one that was silent for longer than `idle_ms`, with nothing
+        pending, is resolved first and a new one opened. Nothing is stored, and `conversation` is None, for an event
+        that does not address us outside an open conversation, and for a change or a block that concerns nothing we
+        know.
 
         An edit of a message that is still pending changes the pending event and does not wait itself; of an answered
         one it waits as an event of its own. A deleted message that was pending does not wait any longer.
@@ -114,7 +115,7 @@ class Ledger:
             current, seq = home
         elif event.kind in _QUIET or not (event.addressed or await self._continues(event, current)):
             return Heard()
-        if home is None and (current is None or silent(current, idle_ms, self._sql.now)):
+        if home is None and (current is None or await self._over(current, idle_ms)):
             if await self._sql.value(_KNOWN, {"known": event.id}) is not None:
                 return None
             stale = current
@@ -123,6 +124,10 @@ class Ledger:
             stale = None
         assert current is not None
         return await self._enter(event, current, seq + 1, target, stale)
+
+    async def _over(self, current: Kept, idle_ms: int) -> bool:
+        """Whether it has ended by itself; words that are still to be answered keep it going, however old they are."""
+        return silent(current, idle_ms, self._sql.now) and await self._sql.value(_PENDING, {"of": current.id}) is None
 
     async def _continues(self, event: InboundEvent, current: Kept | None) -> bool:
         """Whether a group message that names nobody is meant for us all the same.

@@ -113,6 +113,7 @@ async def test_authors_and_threads_do_not_share_conversations(store: Store) -> N
 
 async def test_silence_ends_a_conversation_and_history_does_not_cross(store: Store, clock) -> None:
     old = await conversation_of(store, written("1"))
+    await store.write(lambda tx: tx.ledger.settle(old, ["1"]))
     clock.time += DAY + 1
     heard = await remember(store, written("2"))
     assert heard is not None and heard.conversation is not None
@@ -125,12 +126,21 @@ async def test_silence_ends_a_conversation_and_history_does_not_cross(store: Sto
     assert await remember(store, written("1")) is None
 
 
+async def test_who_waits_for_an_answer_is_not_silent(store: Store, clock) -> None:
+    here = await conversation_of(store, written("1"))
+    clock.time += DAY + 1
+    assert await conversation_of(store, written("2", "is anybody there?")) == here
+    assert [event.id for event in await pending(store, here)] == ["1", "2"]
+    assert await remember(store, written("1")) is None
+
+
 async def test_who_waits_for_a_human_is_not_silent(store: Store, clock) -> None:
     here = await conversation_of(store, written("1"))
 
     async def hand(tx: Tx) -> None:
         kept = await tx.conversations.get(here)
         assert kept is not None
+        await tx.ledger.settle(here, ["1"])
         await tx.conversations.put(hand_over(kept, "asked", clock.now()))
 
     await store.write(hand)
@@ -207,6 +217,7 @@ async def test_an_edit_that_overtakes_its_original_wins(store: Store) -> None:
 
 async def test_an_edit_in_a_resolved_conversation_opens_nothing(store: Store, clock) -> None:
     old = await conversation_of(store, written("1"))
+    await store.write(lambda tx: tx.ledger.settle(old, ["1"]))
     clock.time += DAY + 1
     new = await conversation_of(store, written("2"))
     heard = await remember(store, written("1e", "late", kind=EventKind.EDITED, message="m-1"))

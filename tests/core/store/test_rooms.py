@@ -142,6 +142,10 @@ async def test_timers_see_what_is_due(store: Store, clock) -> None:
             lambda tx: tx.conversations.due(waiting_before=since, silent_before=since, idle_before=since)
         )
 
+    # Whoever waits for an answer is not idle
+    assert (await due(start)).idle == ()
+    for chat in (idle, waiting, agent):
+        await store.write(lambda tx, chat=chat: tx.ledger.settle(chat.id, [f"{chat.address.chat}-hello"]))  # type: ignore[misc]
     nothing = await due(start - 1)
     assert (nothing.waiting, nothing.silent, nothing.idle) == ((), (), ())
     all_three = await due(start)
