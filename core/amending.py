@@ -10,6 +10,7 @@ from core.store.outbox import Delivery
 from core.store.store import Tx
 from core.values import InboundEvent
 
+MISSES = "misses"  # beside a decision that is kept: the conversation's misses with which it was judged
 LATE_MS = 60_000  # after which a part of an album is a message of its own
 
 
@@ -19,7 +20,7 @@ class Amended:
 
     `reply` is empty when the reply cannot be replaced: none arrived yet, or it took several messages. `first` tells
     that it was the conversation's first turn, whose reply says who is speaking. `turns` are all the ids
-    under which it was kept.
+    under which it was kept; `misses` is the conversation's when it was first judged.
     """
 
     events: tuple[InboundEvent, ...]
@@ -27,6 +28,7 @@ class Amended:
     reply: str
     first: bool
     turns: frozenset[str]
+    misses: int
 
 
 async def amended(tx: Tx, conversation: str, events: Sequence[InboundEvent], now: int) -> Amended | None:
@@ -47,4 +49,7 @@ async def amended(tx: Tx, conversation: str, events: Sequence[InboundEvent], now
     shown = {row.message_id for row in stand}
     reply = shown.pop() if len(shown) == 1 and all(row.state == Delivery.SENT for row in stand) else ""
     first = await tx.turns.first(conversation) in turns
-    return Amended(tuple(event for event, _ in before), last.decision, reply, first, turns)
+    decision = {name: part for name, part in last.decision.items() if name != MISSES}
+    return Amended(
+        tuple(event for event, _ in before), decision, reply, first, turns, int(last.decision.get(MISSES, 0))
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from core import conversation as moves
 from core import wire
-from core.amending import Amended
+from core.amending import MISSES, Amended
 from core.asking import Answer, Decision, Escalate, Hold, Prediction, Question, Reason
 from core.conversation import Conversation, Owner
 from core.live import Published
@@ -61,6 +61,9 @@ class Finishing:
             speaks = published.knowledge.languages
             if prediction.spoken and prediction.language in speaks and prediction.language != conversation.language:
                 conversation = replace(conversation, language=prediction.language)
+        # What the first part of a turn came to is no miss of its own when the turn goes on.
+        if amends and conversation.owner is Owner.BOT:
+            conversation = replace(conversation, misses=amends.misses)
         decision = _judge(conversation, outcome, published)
         decided = {"kind": kind(decision), **wire.dump(decision)}
         await tx.turns.record(
@@ -69,7 +72,7 @@ class Finishing:
             events=[event.id for event in turn.events],
             question=wire.dump(outcome.question) if outcome.question else None,
             prediction=wire.dump(prediction) if prediction else None,
-            decision=decided,
+            decision={**decided, MISSES: conversation.misses},
             release=published.blob,
         )
         if isinstance(decision, Hold):

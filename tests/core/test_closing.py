@@ -102,7 +102,7 @@ async def test_a_tap_and_a_command_behind_a_closed_question_are_settled_without_
 
 
 async def test_one_moment_is_not_said_after_the_closing_words(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.thinking._HOLDING_AFTER", 0.3)
+    monkeypatch.setattr("core.company._HOLDING_AFTER", 0.3)
     with thinking(road):
         await road.customer().says(WHOLE)
         await road.until(lambda: road.brain.asked)

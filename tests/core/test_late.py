@@ -124,3 +124,26 @@ async def test_an_answer_that_has_not_left_is_taken_back_for_the_one_that_knows_
     known = await road.conversation()
     kept = await road.store.read(lambda tx: tx.transcript.latest(known.id, limit=9))
     assert [one.facts.get("delivery") for one in kept if one.author.role is Role.BOT] == ["superseded", None]
+
+
+async def test_a_late_item_of_an_album_is_no_second_miss(road: Road) -> None:
+    """Given an album whose first part says too little, when the rest says no more, then nobody is sent to a human."""
+    customer = road.customer()
+    road.platform.files |= {name: png() for name in ("one", "two")}
+
+    def think(question: Question) -> Prediction:
+        others = ("opening-hours",) if len(question.photos) == 2 else ("return-damaged",)
+        return sure(question, "track-order", 0.05, *others)
+
+    road.brain.think = think
+    for name in ("one", "two"):
+        part = Attachment(AttachmentKind.PHOTO, ref=name)
+        await customer.says("is this it?" if name == "one" else "", attachments=(part,), group="album")
+        await road.settle()
+        conversation = await road.conversation()
+        assert (conversation.owner, conversation.misses) == ("bot", 1)
+    assert [call.arguments["edits"] for call in road.platform.seen["c1"]] == ["", "1"]
+    # The next turn's miss is the second
+    await customer.says("no, another one altogether?")
+    await road.settle()
+    assert (await road.conversation()).owner == "desk"
