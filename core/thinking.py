@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any
 
 import structlog
 
@@ -22,12 +18,6 @@ ATTEMPTS = 3
 TEXT_SECONDS = 10.0  # a typed question takes milliseconds; the rest is for a release that the worker has not read yet
 MEDIA_SECONDS = 30.0
 _PAUSE = 1.0  # seconds, growing, for whoever keeps broker and workers alive to start them again
-_BUSY_EVERY = 4.0  # platforms show "typing" for about five seconds
-_HOLDING_AFTER = 8.0  # until the customer hears that we are still at it
-
-
-class Superseded(Exception):
-    """Something newer belongs to the same turn, so this answer is not wanted any more."""
 
 
 async def think(brain: Brain, clock: Clock, question: Question, admission: Admission) -> Prediction | None:
@@ -68,44 +58,3 @@ async def think(brain: Brain, clock: Clock, question: Question, admission: Admis
         except Retry as problem:
             log.warning("brain.failed", question=question.id, attempt=attempt, problem=str(problem))
     return None
-
-
-async def attend(
-    asked: asyncio.Task[Prediction | None],
-    *,
-    busy: Callable[[], None],
-    holding: Callable[[], Coroutine[Any, Any, None]],
-    newer: Callable[[float], Coroutine[Any, Any, bool]],
-) -> Prediction | None:
-    """Wait for `asked`, keeping the customer company.
-
-    `busy` shows that we are at it, again and again; `holding` says so, once; `newer(seconds)` waits at most that long
-    and tells whether the turn has grown.
-
-    Raises:
-        Superseded: the turn has grown.
-    """
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    shown = 0.0
-    held = False
-    try:
-        while not asked.done():
-            waited = loop.time() - began
-            if waited >= shown:
-                shown += _BUSY_EVERY
-                busy()
-            if waited >= _HOLDING_AFTER and not held:
-                held = True
-                await holding()
-            due = min(shown, math.inf if held else _HOLDING_AFTER)
-            grown = asyncio.create_task(newer(due - (loop.time() - began)))
-            try:
-                await asyncio.wait({asked, grown}, return_when=asyncio.FIRST_COMPLETED)
-                if not asked.done() and grown.done() and grown.result():
-                    raise Superseded
-            finally:
-                grown.cancel()
-        return asked.result()
-    finally:
-        asked.cancel()
