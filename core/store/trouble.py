@@ -18,8 +18,8 @@ from sqlalchemy.exc import (
 from core.errors import BadInput, Broken, PolydeskError, Retry
 
 _BROKEN = ("malformed", "not a database", "no such table", "no such column")
-_SHUT = ("readonly", "read-only", "unable to open")
-_READ_ONLY = "25006"  # https://www.postgresql.org/docs/current/errcodes-appendix.html: read_only_sql_transaction
+_READ_ONLY = ("readonly", "read-only")
+_READ_ONLY_STATE = "25006"  # https://www.postgresql.org/docs/current/errcodes-appendix.html: read_only_sql_transaction
 
 
 class Conflict(Retry):
@@ -34,14 +34,14 @@ def explained(problem: SQLAlchemyError) -> PolydeskError:
 
     What stands before the colon names no host, user or path; see `named`.
     """
-    words = str(problem.orig if isinstance(problem, DBAPIError) else problem).strip().partition("\n")[0]
+    words = _words(problem)
     lower = words.lower()
     if isinstance(problem, IntegrityError):
         return Conflict(f"the database refused the row: {words}")
     if isinstance(problem, DataError) or (isinstance(problem, StatementError) and not isinstance(problem, DBAPIError)):
         # Never in its words: they quote the value, which may be what somebody wrote.
         return BadInput(f"the database takes no such value: {type(problem.orig or problem).__name__}")
-    if _sqlstate(problem) == _READ_ONLY or any(sign in lower for sign in _SHUT):
+    if _read_only(problem) or "unable to open" in lower:
         # A full disk or a failover makes a database read-only for a while; a mount that is away comes back.
         return Retry(f"the database cannot be written or opened now: {words}", after=5.0)
     if any(sign in lower for sign in _BROKEN):
@@ -74,10 +74,21 @@ def _sqlstate(problem: SQLAlchemyError) -> str:
     return getattr(problem.orig, "sqlstate", None) or "" if isinstance(problem, DBAPIError) else ""
 
 
+def _words(problem: SQLAlchemyError) -> str:
+    return str(problem.orig if isinstance(problem, DBAPIError) else problem).strip().partition("\n")[0]
+
+
+def _read_only(problem: SQLAlchemyError) -> bool:
+    words = _words(problem).lower()
+    return _sqlstate(problem) == _READ_ONLY_STATE or any(sign in words for sign in _READ_ONLY)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Let no error of SQLAlchemy out."""
+    """Let no error of SQLAlchemy out of what reads, or runs once: there a write that is refused is final."""
     try:
         yield
     except SQLAlchemyError as problem:
+        if _read_only(problem):
+            raise Broken(f"the database cannot be written: {_words(problem)}") from problem
         raise explained(problem) from problem
