@@ -177,7 +177,9 @@ class Answering:
             pending = await tx.ledger.pending(id)
             if _words(pending[: len(events)]) != _words(events):
                 raise Superseded  # edited or deleted at the last moment
-            decision = await self._finishing.finish(tx, await _read(tx, id), turn, outcome, published, earlier)
+            # Whether our first reply has arrived, and can be edited, may have changed while somebody thought.
+            amends = await amended(tx, id, events, asked) if earlier else None
+            decision = await self._finishing.finish(tx, await _read(tx, id), turn, outcome, published, amends)
             await tx.ledger.settle(id, [event.id for event in events], turn.id)
             return decision
 

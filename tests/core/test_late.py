@@ -147,3 +147,23 @@ async def test_a_late_item_of_an_album_is_no_second_miss(road: Road) -> None:
     await customer.says("no, another one altogether?")
     await road.settle()
     assert (await road.conversation()).owner == "desk"
+
+
+async def test_an_answer_that_arrives_while_we_think_of_a_late_item_is_edited(road: Road) -> None:
+    customer = road.customer()
+    road.platform.files |= {"one": png(), "two": png()}
+    road.brain.think = lambda question: sure(question, "return-damaged" if len(question.photos) == 2 else "track-order")
+    part = Attachment(AttachmentKind.PHOTO, ref="one")
+    # Given an answer that the platform has not taken yet when its album goes on
+    road.platform.gate = asyncio.Event()
+    await customer.says("is this my order?", attachments=(part,), group="album")
+    await road.answering.idle()
+    road.brain.gate = asyncio.Event()
+    await customer.says("", attachments=(replace(part, ref="two"),), group="album")
+    await road.until(lambda: len(road.brain.asked) == 2)
+    # When it arrives before the new one is thought of
+    road.platform.gate.set()
+    await road.courier.idle()
+    road.brain.gate.set()
+    await road.settle()
+    assert [call.arguments["edits"] for call in road.platform.seen["c1"]] == ["", "1"]
