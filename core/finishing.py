@@ -170,12 +170,15 @@ class Finishing:
     async def _same_as_before(
         tx: Tx, conversation: Conversation, events: Sequence[InboundEvent], decision: Decision
     ) -> bool:
-        """Whether only an edit was heard, and the answer to it is what we said last: then it is not said again."""
+        """Whether only an edit was heard, and the answer to it is what we said last: then it is not said again.
+
+        What surely arrived, that is: an edit is also how people ask again when we said that something may be missing.
+        """
         if not isinstance(decision, Answer) or any(event.kind is not EventKind.EDITED for event in events):
             return False
         latest = await tx.transcript.latest(conversation.id, limit=20)
-        said = [message.facts.get("entry") for message in latest if message.facts.get("decision") == "answer"]
-        return bool(said) and said[-1] == decision.entry
+        said = [message.facts for message in latest if message.facts.get("decision") == "answer"]
+        return bool(said) and said[-1].get("entry") == decision.entry and not said[-1].get("delivery")
 
 
 def _judge(conversation: Conversation, outcome: Outcome, published: Published) -> Decision:

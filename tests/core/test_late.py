@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 from core.asking import Prediction, Question
-from core.errors import Throttled
+from core.errors import OutcomeUnknown, Throttled
 from core.values import Attachment, AttachmentKind, EventKind, Role
 from tests.core.conftest import Road
 from tests.fakes.house import sure
 
 WHOLE = "where is my order please?"
+ASK_AGAIN = "My last message may not have reached you. If an answer is missing, please ask again and I'll repeat it."
 
 
 def png() -> bytes:
@@ -167,3 +168,18 @@ async def test_an_answer_that_arrives_while_we_think_of_a_late_item_is_edited(ro
     road.brain.gate.set()
     await road.settle()
     assert [call.arguments["edits"] for call in road.platform.seen["c1"]] == ["", "1"]
+
+
+async def test_an_edit_after_an_answer_that_may_not_have_arrived_is_answered(road: Road) -> None:
+    """Given the same answer twice, the second perhaps lost, when its question is edited, then it comes again."""
+    customer = road.customer()
+    road.brain.think = lambda question: sure(question, "opening-hours" if "open" in question.text else "track-order")
+    await customer.says(WHOLE)
+    await road.settle()
+    road.platform.trouble.append(OutcomeUnknown("who knows"))
+    event = await customer.says("where is my other order please?")
+    await road.settle()
+    assert road.platform.texts("c1")[1:] == [ASK_AGAIN]
+    await customer.says("where is my other order, please?", kind=EventKind.EDITED, message=event.message)
+    await road.settle()
+    assert road.platform.texts("c1")[2:] == ["See the tracking page."]
