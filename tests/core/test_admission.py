@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from core.admission import Admission
 from core.asking import Prediction, Question
@@ -60,13 +61,49 @@ async def test_words_do_not_wait_for_a_photo_that_nobody_has_time_for() -> None:
     assert brain.asked[-1].photos == ()
 
 
-async def test_a_question_that_fails_or_is_given_up_leaves_its_place() -> None:
-    class Late(Narrow):
-        async def ask(self, question: Question) -> Prediction:
-            raise BrainLate("too late")
+class Failing(Narrow):
+    """A brain that never answers in time."""
 
+    async def ask(self, question: Question) -> Prediction:
+        self.asked.append(question)
+        await asyncio.sleep(SLOW)
+        raise BrainLate("too late")
+
+
+async def test_further_attempts_keep_their_place() -> None:
+    """Given a crowd whose attempts all fail, then nobody goes back to the end of the line between two of them."""
+    brain, admission = Failing(), Admission(typed=1)
+    await asyncio.gather(*(think(brain, WallClock(), Question(str(n), "r", text="?"), admission) for n in range(2)))
+    assert [question.id for question in brain.asked] == ["0"] * 3 + ["1"] * 3
+
+
+async def test_a_turn_waits_for_its_places_once() -> None:
+    """Given no place of either kind, then photo and words together wait for no longer than words alone would."""
+    admission = Admission(typed=1, media=1, seconds=3 * SLOW)
+    with admission.turn() as typed, admission.turn() as media:
+        await typed.take(media=False)
+        await media.take(media=True)
+        began = time.monotonic()
+        both = Question("1", "r", text="where?", photos=("a" * 64,))
+        assert await think(Narrow(), WallClock(), both, admission) is None
+        assert 3 * SLOW <= time.monotonic() - began < 5 * SLOW
+    assert await think(Narrow(), WallClock(), both, admission), "the places are free again"
+
+
+async def test_words_keep_half_of_the_wait() -> None:
+    """Given no place for photos, then the words beside one do not spend all of their time on waiting for it."""
+    admission = Admission(media=1, seconds=10 * SLOW)
+    with admission.turn() as media:
+        await media.take(media=True)
+        began = time.monotonic()
+        both = Question("1", "r", text="where?", photos=("a" * 64,))
+        assert await think(Narrow(), WallClock(), both, admission)
+        assert 5 * SLOW <= time.monotonic() - began < 9 * SLOW
+
+
+async def test_a_question_that_fails_or_is_given_up_leaves_its_place() -> None:
     admission = Admission(typed=1, seconds=1.0)
-    assert await think(Late(), WallClock(), Question("1", "r", text="where?"), admission) is None
+    assert await think(Failing(), WallClock(), Question("1", "r", text="where?"), admission) is None
     given_up = asyncio.create_task(think(Narrow(), WallClock(), Question("2", "r", text="where?"), admission))
     await asyncio.sleep(SLOW / 2)
     given_up.cancel()
