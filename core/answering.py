@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -162,7 +163,7 @@ class Answering:
     async def _turn(self, id: str) -> None:
         began = self._began.setdefault(id, self._room.clock.now())
         key = new_id()
-        company = Company(self._show_busy, lambda: self._say_holding(id, key))
+        company = Company(partial(self._show_busy, id), lambda: self._say_holding(id, key))
         events = await self._listening.hear_out(id, began, company)
         if not events:
             return
@@ -214,8 +215,10 @@ class Answering:
             self._lanes.heard(id)
             return _words(talk(await self._listening.pending(id))) != _words(turn.events[-fresh:])
 
-        asked = asyncio.create_task(think(self._room.brain, self._room.clock, question, self._room.admission))
-        prediction = await company.keep(asked, last.address, newer)
+        thinking = think(
+            self._room.brain, self._room.clock, question, self._room.admission, partial(self._listening.damaged, keys)
+        )
+        prediction = await company.keep(asyncio.create_task(thinking), last.address, newer)
         return Outcome(question, prediction, problems)
 
     async def _say_holding(self, id: str, turn: str) -> None:
@@ -233,7 +236,8 @@ class Answering:
         await self._room.store.write(hold)
         self._room.courier.wake(id)
 
-    def _show_busy(self, address: Address) -> None:
+    def _show_busy(self, id: str, address: Address) -> None:
+        # While a human has the word, it is not the bot whom the customer waits for.
         door = self._room.doors.get(address.platform)
         if door is None:
             return
@@ -241,7 +245,9 @@ class Answering:
         async def show() -> None:
             call = Call("busy", {"address": wire.dump(address)})
             try:
-                await door.send(call)
+                conversation = await self._room.store.read(lambda tx: _read(tx, id))
+                if conversation.open and conversation.owner is Owner.BOT:
+                    await door.send(call)
             except Exception as problem:
                 # A courtesy: whether it arrives changes nothing.
                 log.debug("busy.not_shown", problem=type(problem).__name__)

@@ -147,3 +147,24 @@ async def test_a_silent_agent_is_reminded_then_loses_it_to_the_desk(road: Road) 
         assert (await road.conversation()).owner == owner
     notes = [m.text for m in await road.store.read(lambda tx: tx.transcript.list(id)) if m.kind == "note"]
     assert len(notes) == 2
+
+
+@pytest.mark.parametrize("owner", ["agent", "desk"])
+async def test_nobody_is_shown_typing_by_a_bot_that_has_not_the_word(road: Road, owner: str) -> None:
+    customer = road.customer()
+    await customer.says(WHOLE)
+    await road.settle()
+    shown = road.platform.busy
+    assert shown
+    if owner == "agent":
+        await road.desk.claim((await road.conversation()).id, MIA)
+    else:
+        await customer.says("/human", command="human")
+        await road.settle()
+    road.brain.gate = asyncio.Event()
+    await customer.says("and when are you open?")
+    await road.until(lambda: len(road.brain.asked) == 2)
+    await asyncio.sleep(0.2)
+    road.brain.gate.set()
+    await road.settle()
+    assert road.platform.busy == shown
