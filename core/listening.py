@@ -80,6 +80,10 @@ class Listening:
             for fetch in fetches.values():
                 fetch.cancel()
 
+    async def damaged(self, events: Collection[str], blobs: Collection[str]) -> None:
+        """Nobody shall be asked again about these files of these events (`InboundEvent.id`)."""
+        await self._store.write(lambda tx: tx.ledger.spoil(events, blobs))
+
     async def pending(self, conversation: str) -> tuple[InboundEvent, ...]:
         """What was heard and not taken care of."""
         return await self._store.read(lambda tx: tx.ledger.pending(conversation))

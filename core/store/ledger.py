@@ -16,7 +16,7 @@ from core.store.sql import Sql
 from core.store.tables import buttons, conversations, handoffs, new_id
 from core.store.tables import events as table
 from core.store.transcript import Message, Transcript, place_of
-from core.values import Address, EventKind, InboundEvent
+from core.values import Address, EventKind, InboundEvent, Problem
 from core.wire import dump, load
 
 
@@ -175,6 +175,19 @@ class Ledger:
         """Replace what is known about an event, such as the blobs of its files; False when it is gone."""
         change = update(table).where(table.c.key == event.id).values(payload=dump(event))
         return await self._sql.run(change) == 1
+
+    async def spoil(self, ids: Collection[str], blobs: Collection[str]) -> None:
+        """Note in these events (InboundEvent.id) that these files are damaged, so that no turn asks with them again.
+
+        The transcript still shows them.
+        """
+        for event, _ in await self.settled(ids):
+            parts = tuple(
+                replace(part, blob="", problem=Problem.DAMAGED) if part.blob in blobs else part
+                for part in event.attachments
+            )
+            if parts != event.attachments:
+                await self.amend(replace(event, attachments=parts))
 
     async def unanswered(self) -> tuple[str, ...]:
         """The conversations with pending events, the longest waiting first; for a restart."""
