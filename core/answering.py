@@ -40,6 +40,7 @@ from core.values import Address, AttachmentKind, Call, InboundEvent, Turn
 log = structlog.get_logger()
 
 _STALE_MS = 2 * 3600 * 1000  # older words get an apology and a human: nobody waits for a bot that long
+_HELD = "holding"
 _PATIENCE = 3  # attempts at a turn that fails for a reason nobody foresaw
 
 
@@ -222,16 +223,19 @@ class Answering:
         return Outcome(question, prediction, problems)
 
     async def _say_holding(self, id: str, turn: str) -> None:
+        """Ask for a moment, once for all that waits, however often the turn begins anew, or with whom."""
         published = await self._published(id)
 
         async def hold(tx: Tx) -> None:
             await self._room.holding.confirm(tx, id)
             conversation = await _read(tx, id)
-            if conversation.open and conversation.owner is Owner.BOT:
+            waits = [event.id for event in talk(await tx.ledger.pending(id))]
+            if conversation.open and conversation.owner is Owner.BOT and not await _held(tx, id, waits):
                 voice = voice_for(conversation, published.knowledge)
                 words = introduced(Saying(voice.say("holding")), conversation, voice)
                 met = await tx.conversations.put(replace(conversation, welcomed=True))
-                await self._mouth.say(tx, met, words, now=self._room.clock.now(), turn=turn)
+                now = self._room.clock.now()
+                await self._mouth.say(tx, met, words, now=now, turn=turn, facts={"notice": _HELD})
 
         await self._room.store.write(hold)
         self._room.courier.wake(id)
@@ -266,6 +270,18 @@ async def _read(tx: Tx, id: str) -> Conversation:
     if conversation is None:
         raise LookupError(f"conversation {id} is gone")
     return conversation
+
+
+async def _held(tx: Tx, id: str, events: Sequence[str]) -> bool:
+    """Whether the customer was asked for a moment since the first of these events."""
+    left = set(events)
+    for message in reversed(await tx.transcript.latest(id, limit=20)):
+        if message.facts.get("notice") == _HELD:
+            return True
+        left.discard(message.event)
+        if not left:
+            break
+    return False
 
 
 def _words(events: Sequence[InboundEvent]) -> list[tuple[str, str]]:

@@ -183,3 +183,28 @@ async def test_an_edit_after_an_answer_that_may_not_have_arrived_is_answered(roa
     await customer.says("where is my other order, please?", kind=EventKind.EDITED, message=event.message)
     await road.settle()
     assert road.platform.texts("c1")[2:] == ["See the tracking page."]
+
+
+async def test_a_moment_is_asked_for_once_however_often_a_turn_begins_anew(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.company._HOLDING_AFTER", 0.3)
+    customer = road.customer()
+
+    async def waits(*texts: str) -> None:
+        road.brain.gate, asked = asyncio.Event(), len(road.brain.asked)
+        for number, text in enumerate(texts, asked + 1):
+            await customer.says(text)
+            await road.until(lambda number=number: len(road.brain.asked) == number)
+            await asyncio.sleep(0.6)
+        road.brain.gate.set()
+        await road.settle()
+
+    def moments() -> int:
+        return sum("One moment" in text for text in road.platform.texts("c1"))
+
+    await waits(WHOLE, "I mean the order of last week?", "the one with the mug?")
+    assert moments() == 1
+    # And again for what is asked later
+    await waits("when are you open on Monday?")
+    assert moments() == 2
