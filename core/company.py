@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 _BUSY_EVERY = 4.0  # platforms show "typing" for about five seconds
 _HOLDING_AFTER = 8.0  # until the customer hears that we are still at it
+_GLANCE = 0.05  # seconds that are waited at least, so that a moment missed by a rounding error is no endless loop
 
 
 class Superseded(Exception):
@@ -64,7 +65,7 @@ class Company:
                     self._held = True
                     await self._holding()
                 due = min(self._shown, math.inf if self._held else _HOLDING_AFTER)
-                grown = asyncio.create_task(newer(due - (time() - began)))
+                grown = asyncio.create_task(newer(max(due - (time() - began), _GLANCE)))
                 try:
                     await asyncio.wait({asked, grown}, return_when=asyncio.FIRST_COMPLETED)
                     if not asked.done() and grown.done() and grown.result():
