@@ -1,7 +1,7 @@
 """Who has the word, model-checked over the real rules and store: every trace that hypothesis can think of.
 
-No trace may exist in which the bot speaks after a claim was confirmed, and none in which a customer waits for a human
-without having been told.
+No trace may exist in which the bot speaks after a claim was confirmed or after the conversation was closed, none in
+which a customer waits for a human without having been told of that very wait, and none that leaves something pending.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from hypothesis.stateful import (
 from core.asking import Prediction, Question
 from core.conversation import Owner
 from core.errors import BrainGone, PolydeskError
+from core.store.desk import Handoff
+from core.store.outbox import Outgoing
+from core.store.store import Tx
 from core.values import Address, Author, Call, EventKind, InboundEvent, Role, Sent
 from tests.core.conftest import Road, TurnableClock, opened
 from tests.fakes.house import FakeBrain, FakePlatform, sure
@@ -86,6 +89,7 @@ class Ownership(RuleBasedStateMachine):
         self.numbers = itertools.count(1)
         self.last: InboundEvent | None = None
         self.confirmed = 0  # how many messages the customer had seen when a claim was confirmed; 0: nobody claimed
+        self.claimed = ""  # the conversation of that claim
         self.road: Road
 
     @initialize()
@@ -98,9 +102,22 @@ class Ownership(RuleBasedStateMachine):
             await self.road.courier.close()
             await self.road.store.close()
 
-        self.run(close())
-        self.runner.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            if hasattr(self, "road"):
+                self.run(self.nothing_is_pending_for_ever())
+        finally:
+            if hasattr(self, "road"):
+                self.run(close())
+            self.runner.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def nothing_is_pending_for_ever(self) -> None:
+        """Once brain and platform do what they should, every lane comes to its end, and leaves nothing."""
+        self.brain.slow = self.brain.dead = self.platform.slow = False
+        _release(self.brain.held)
+        _release(self.platform.held)
+        await self.quiet()
+        assert await self.road.store.read(lambda tx: tx.ledger.unanswered()) == ()
 
     def run(self, work):  # type: ignore[no-untyped-def]
         return self.runner.run(work)
@@ -123,6 +140,9 @@ class Ownership(RuleBasedStateMachine):
 
     def hear(self, event: InboundEvent) -> None:
         self.run(self.road.hearing.hear(event))
+        conversation = self.conversation()
+        if conversation is not None and conversation.id != self.claimed:
+            self.confirmed = 0  # after a day of silence it is the bot who hears the customer
         self.settle()
 
     def event(self, kind: EventKind = EventKind.CREATED, **fields: object) -> InboundEvent:
@@ -159,6 +179,14 @@ class Ownership(RuleBasedStateMachine):
 
     @rule(agent=st.sampled_from(AGENTS), move=st.sampled_from(["claim", "say", "hand_back", "resolve"]))
     def acts(self, agent: Author, move: str) -> None:
+        self.does(agent, move)
+
+    @precondition(lambda self: _waiting(self.brain.held))
+    @rule(agent=st.sampled_from(AGENTS))
+    def closes_while_the_bot_thinks(self, agent: Author) -> None:
+        self.does(agent, "resolve")
+
+    def does(self, agent: Author, move: str) -> None:
         conversation = self.conversation()
         if conversation is None:
             return
@@ -185,7 +213,7 @@ class Ownership(RuleBasedStateMachine):
         except PolydeskError:
             return
         if move == "claim":
-            self.confirmed = self.seen()
+            self.confirmed, self.claimed = self.seen(), conversation.id
         elif move in ("hand_back", "resolve"):
             self.confirmed = 0
         self.settle()
@@ -209,7 +237,7 @@ class Ownership(RuleBasedStateMachine):
         self.run(release())
         self.settle()
 
-    @rule(minutes=st.sampled_from([11, 31]))
+    @rule(minutes=st.sampled_from([11, 31, 25 * 60]))
     def time_passes(self, minutes: int) -> None:
         self.clock.ahead += minutes * MINUTE
         self.run(self.road.timers.tick())
@@ -251,11 +279,30 @@ class Ownership(RuleBasedStateMachine):
         conversation = self.conversation()
         if conversation is None or conversation.owner is not Owner.DESK:
             return
-        rows = self.run(self.road.store.read(lambda tx: tx.outbox.list(conversation.id)))
-        due = [row for row in rows if row.state == "ready"]  # on its way after a pause
-        assert due or any(row.state in ("sent", "unknown") and row.role != Role.AGENT for row in rows), (
+
+        async def look(tx: Tx) -> tuple[Handoff | None, tuple[Outgoing, ...]]:
+            return await tx.desk.of(conversation.id), await tx.outbox.list(conversation.id)
+
+        handoff, rows = self.run(self.road.store.read(look))
+        assert handoff is not None, f"{conversation.reason}: waits, and no agent sees it"
+        # An agent who fell silent gives it back to the desk: then the wait began when somebody was first asked.
+        since = [row for row in rows if row.created_at >= handoff.opened_at and row.role != Role.AGENT]
+        assert any(row.state in ("ready", "sent", "unknown") for row in since), (  # ready: on its way after a pause
             f"{conversation.reason}: waits since {conversation.waiting_since} and was told nothing"
         )
+
+    @invariant()
+    def the_bot_is_silent_once_a_conversation_is_closed(self) -> None:
+        if not hasattr(self, "road"):
+            return
+
+        async def look(tx: Tx) -> list[str]:
+            closed = await tx.conversations.list(resolved=True)
+            rows = [(one, row) for one in closed for row in await tx.outbox.list(one.id)]
+            late = [row for one, row in rows if row.created_at > one.resolved_at and row.role is Role.BOT]
+            return [str(row.call.arguments["text"]) for row in late]
+
+        assert self.run(self.road.store.read(look)) == []
 
 
 def _waiting(held: list[asyncio.Future[None]]) -> bool:
