@@ -73,7 +73,9 @@ class Company:
                 finally:
                     grown.cancel()
             return asked.result()
+        except (Superseded, asyncio.CancelledError):
+            asked.cancel()
+            await asyncio.wait({asked})  # it may be writing down what it has learned
+            raise
         finally:
-            if not asked.done():
-                asked.cancel()
-                await asyncio.wait({asked})  # it may be writing down what it has learned
+            asked.cancel()

@@ -66,3 +66,13 @@ def test_what_is_given_up_has_ended_before_anything_else_is_asked(loop: VirtualL
         assert written == [1.5]
 
     loop.run_until_complete(waits())
+
+
+def test_a_moment_missed_by_a_rounding_error_is_waited_for_and_not_looked_for(loop: VirtualLoop) -> None:
+    async def waits() -> None:
+        for _ in range(50):
+            await asyncio.sleep(0.137)
+            await Company().keep(asyncio.create_task(asyncio.sleep(9.0)), HERE, never)
+
+    loop.run_until_complete(waits())
+    assert loop.steps < 50 * 40
