@@ -207,11 +207,11 @@ class Answering:
         question = Question(turn.id, published.blob, text, photos, voices, history, last.author.language)
 
         async def newer(seconds: float) -> bool:
-            if (self._room.clock.now() - began) / 1000 > LONGEST:
-                # Whoever never stops writing gets an answer to what they wrote so far.
+            # Whoever never stops writing gets an answer to what they wrote so far.
+            if self._room.clock.now() - began > LONGEST * 1000:
                 await self._room.clock.sleep(seconds)
                 return False
-            if not await self._lanes.woken(id, seconds):
+            if not await self._lanes.woken(id, seconds) or self._room.clock.now() - began > LONGEST * 1000:
                 return False
             self._lanes.heard(id)
             return _words(talk(await self._listening.pending(id))) != _words(turn.events[-fresh:])
