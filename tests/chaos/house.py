@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy import event as hooks
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from core.answering import Answering, Room
 from core.bell import Bell
@@ -37,6 +37,9 @@ from tests.chaos.world import World, WorldClock
 T = TypeVar("T")
 
 IDLE_MS = 86_400_000
+READ_ONLY = "attempt to write a readonly database"
+BROKEN = "what no code of ours foresaw"  # which nobody can know to heal; it does
+_AS: dict[str, type[DBAPIError]] = {BROKEN: DatabaseError}
 _TICK = 15.0
 
 
@@ -130,20 +133,21 @@ class ChaosStore(Store):
         kept = _ENGINES.setdefault(str(self._engines[0].url), self._engines)
         if kept is self._engines:
             writing, reading = kept[:2]
-            hooks.listen(writing, "begin", partial(_fails, 0.5, "database is locked"), insert=True)
-            hooks.listen(writing, "commit", partial(_fails, 1.0, "disk is full"), insert=True)
-            hooks.listen(reading, "begin", partial(_fails, 0.25, "disk I/O error"), insert=True)
+            hooks.listen(writing, "begin", partial(_fails, 0.5, ("database is locked", READ_ONLY)), insert=True)
+            hooks.listen(writing, "commit", partial(_fails, 1.0, ("disk is full", BROKEN)), insert=True)
+            hooks.listen(reading, "begin", partial(_fails, 0.25, ("disk I/O error",)), insert=True)
         self._engines, self.writer._engine = kept, kept[0]
         _NOW[:] = [self]
 
-    def fail(self, share: float, words: str) -> None:
-        """Let a transaction fail, as often as the plan says; `share` of that for this kind of failure."""
+    def fail(self, share: float, troubles: Sequence[str]) -> None:
+        """Let a transaction fail, as often as the plan says; `share` of that for these kinds of failure."""
         odds = self.world.plan.storage * share
         away = self.world.now < self.world.storage_away and not self.world.calm
         if self.world.happens(odds) or (away and self.world.dice.random() < 0.8):
+            words = min(troubles, key=lambda one: self.world.injected[one])  # each in turn
             self.world.injected[words] += 1
             self.world.note(f"!! {words}")
-            raise OperationalError("", {}, sqlite3.OperationalError(words))
+            raise _AS.get(words, OperationalError)("", {}, sqlite3.OperationalError(words))
 
     def _transaction(self, connection: Any) -> Tx:
         tx = self.tx(connection, self.clock)
@@ -178,8 +182,8 @@ class ChaosStore(Store):
             engine.dispose()
 
 
-def _fails(share: float, words: str, connection: Connection) -> None:
-    _NOW[0].fail(share, words)
+def _fails(share: float, troubles: Sequence[str], connection: Connection) -> None:
+    _NOW[0].fail(share, troubles)
 
 
 class Gateway:

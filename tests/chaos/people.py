@@ -8,7 +8,7 @@ from contextvars import Context
 from dataclasses import dataclass, field, replace
 
 from core.conversation import Owner
-from core.errors import BadInput, Retry
+from core.errors import PolydeskError
 from core.values import Address, Attachment, AttachmentKind, Author, EventKind, InboundEvent, Role
 from tests.chaos.brain import ChaosBrain
 from tests.chaos.house import Down, House
@@ -259,7 +259,7 @@ class Agents:
                 claimed.until = self.world.now
                 await self.house.call(lambda gateway: gateway.desk.resolve(found.id, agent))
                 self.world.note(f"{name} resolves {chat}")
-        except (Down, BadInput, Retry) as problem:
+        except (Down, PolydeskError) as problem:
             self.world.note(f"{name} at {chat}: {problem!r}")
 
     async def _says(self, id: str, chat: str, agent: Author) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.chaos.__main__ import main
 from tests.chaos.bugs import BUGS
+from tests.chaos.house import BROKEN, READ_ONLY
 from tests.chaos.many import Crew, Tally, crew
 
 SCHEDULES = 200
@@ -30,7 +31,7 @@ def test_nothing_is_lost_doubled_or_out_of_order_and_nobody_is_talked_over(worke
     # The schedules were as rough as they claim to be.
     assert tally.restarts > SCHEDULES / 5
     assert tally.questions > 4 * SCHEDULES
-    for accident in ("429", "5xx", "disk is full", "database is locked", "a leap of the clock"):
+    for accident in ("429", "5xx", "disk is full", "database is locked", READ_ONLY, BROKEN, "a leap of the clock"):
         assert tally.injected[accident] > 10, accident
 
 
