@@ -58,9 +58,11 @@ class Turns:
     ) -> TurnRecord:
         """Write a turn down, or add to it; what is left out stays as it was.
 
-        Its state follows from what is known: decided, predicted, asked, else open.
+        Its state follows from what is known: decided, predicted, asked, else open. Turns are opened one after the
+        other, also when the clock is set back between them.
         """
         kept = await self.get(id)
+        last = None if kept else await self.last(conversation)
         row: dict[str, Any] = {
             "id": id,
             "conversation": conversation,
@@ -71,7 +73,7 @@ class Turns:
             "prediction": prediction or (kept.prediction if kept else None),
             "decision": decision or (kept.decision if kept else None),
             "release": release or (kept.release if kept else ""),
-            "opened_at": kept.opened_at if kept else self._sql.now,
+            "opened_at": kept.opened_at if kept else max(self._sql.now, last.opened_at + 1 if last else 0),
         }
         known = [state for part, state in _STATES if row[part] is not None]
         row["state"] = known[0] if known else "open"
