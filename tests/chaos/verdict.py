@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from tests.chaos.books import Books
 from tests.chaos.brain import ChaosBrain
@@ -110,11 +111,13 @@ def _missing(case: Case, ask: Ask) -> str:
     if decision["kind"] == "hold" or (decision["kind"] == "escalate" and not decision.get("offer")):
         return "" if books.told(id) else f"{decision['kind']}, and the customer was told nothing"
     rows = books.rows(id, turn)
-    states = {row["state"] for row in rows}
-    if ask.wordless and (states == {"sent"} or (not rows and _album_answered(case, ask))):
+    if ask.wordless and ({row["state"] for row in rows} == {"sent"} or (not rows and _album_answered(case, ask))):
         return ""  # the brain did without the photo, and its answer was shown (a row sent and not shown is lost)
-    if not rows and ask.group and _album_settled(case, ask, id):
-        return ""
+    if not rows and ask.group:  # what was said about the items that came in time stands, whatever became of it
+        rows = _album_rows(case, ask, id)
+        if any(row["state"] == "sent" for row in rows):
+            return ""
+    states = {row["state"] for row in rows}
     if not rows:
         return f"decided ({decision['kind']}), and nothing was said"
     if "superseded" in states:
@@ -135,13 +138,11 @@ def _album_answered(case: Case, ask: Ask) -> bool:
     )
 
 
-def _album_settled(case: Case, ask: Ask, conversation: str) -> bool:
-    """Whether what was said about the items that came in time stands: answered, or of an outcome that is told."""
+def _album_rows(case: Case, ask: Ask, conversation: str) -> list[dict[str, Any]]:
+    """What was said about any item of the same album."""
     mine = {one.event for one in case.record.asks.values() if one.group == ask.group}
     turns = {event["turn"] for key, event in case.books.events.items() if key in mine}
-    rows = [row for turn in turns if turn for row in case.books.rows(conversation, turn)]
-    unknown = any(row["state"] == "unknown" for row in rows)
-    return any(row["state"] == "sent" for row in rows) or (unknown and conversation in case.books.notices)
+    return [row for turn in turns if turn for row in case.books.rows(conversation, turn)]
 
 
 def _doubled(case: Case) -> Iterator[Violation]:
