@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import Depends, FastAPI, File, Form, Header, HTTPException, Path, Query, Request, Response, UploadFile
 from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 
 from adapters.web import parse
@@ -68,7 +69,9 @@ class Line(BaseModel):
 
 def build_api(chats: Chats) -> FastAPI:
     """The application that is mounted at /api."""
-    api = FastAPI(title="Polydesk web chat", version="1", docs_url="/docs", redoc_url=None, responses=_AWAY)
+    api: FastAPI = FastAPIOffline(
+        "/docs", None, static_url="/docs/assets", title="Polydesk web chat", version="1", responses=_AWAY
+    )
     api.add_middleware(Door, chats=chats)
     api.add_exception_handler(Retry, _later)
     api.add_exception_handler(Broken, _later)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -218,6 +219,10 @@ async def test_too_many_messages_are_told_to_wait(chat: Chat) -> None:
 async def test_the_page_and_the_api_document_are_served(chat: Chat) -> None:
     page = await chat.http.get("/")
     assert page.status_code == 200 and "Content-Security-Policy" in page.headers
-    assert (await chat.http.get("/api/docs")).status_code == 200
+    document = await chat.http.get("/api/docs")
+    assert document.status_code == 200
+    brought = re.findall(r"""(?:src|href)="([^"]+)""", document.text)
+    assert brought and all(path.startswith("/api/docs/assets/") for path in brought)  # nothing from elsewhere
+    assert {(await chat.http.get(path)).status_code for path in brought} == {200}
     paths = (await chat.http.get("/api/openapi.json")).json()["paths"]
     assert "/v1/conversations/{id}/messages" in paths
