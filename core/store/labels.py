@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, insert, select
@@ -11,6 +12,19 @@ from sqlalchemy import Row, insert, select
 from core.store.sql import Sql
 from core.store.tables import labels as table
 from core.store.tables import new_id
+
+
+class LabelKind(StrEnum):
+    """What somebody did: the customer by a tap, then an agent at the desk."""
+
+    CHOSEN = "chosen"  # `entry` is what the customer meant
+    WRONG = "wrong"  # "that's not it", about the answer of `entry`
+    NONE_OF_THESE = "none_of_these"  # none of `detail["shown"]`
+    CLAIM = "claim"
+    HAND_BACK = "hand_back"
+    RESOLVE = "resolve"
+    AGENT_ENTRY = "agent_entry"  # the agent sent the answer of `entry`
+    CORRECTED = "corrected"  # the turn was about `entry`, about `none` of them, or (empty) the agent takes it back
 
 
 @dataclass(frozen=True, slots=True)

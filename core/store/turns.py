@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, exists, select
 
 from core.store.sql import Sql
+from core.store.tables import conversations
 from core.store.tables import turns as table
 
 
@@ -98,6 +99,19 @@ class Turns:
         """The turns of a conversation, oldest first."""
         query = select(table).where(table.c.conversation == conversation).order_by(table.c.opened_at, table.c.id)
         return tuple(_from_row(row) for row in await self._sql.rows(query))
+
+    async def talks(
+        self, *, since: int = 0, ended: bool = False, resolved_since: int = 0, after: str = "", limit: int = 100
+    ) -> tuple[str, ...]:
+        """Ids of the conversations with a turn opened at `since` or later, in their order, behind the id `after`.
+
+        `ended` leaves out those that still go on, and those that ended before `resolved_since`.
+        """
+        asked = exists().where(table.c.conversation == conversations.c.id, table.c.opened_at >= since)
+        query = select(conversations.c.id).where(conversations.c.id > after, asked)
+        if ended:
+            query = query.where(conversations.c.resolved_at != 0, conversations.c.resolved_at >= resolved_since)
+        return await self._sql.column(query.order_by(conversations.c.id).limit(limit))
 
     @staticmethod
     def _one(row: Row[Any] | None) -> TurnRecord | None:
