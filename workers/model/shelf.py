@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from workers.configuration import Configuration
 from workers.model import hub
 from workers.model.ports import ImageEncoder, LanguageIdentifier, SpeechRecogniser, TextEncoder, TextReader
 from workers.model.weights import fetch, lock
 
+if TYPE_CHECKING:  # scipy behind it, which nobody needs who leaves tone of voice off
+    from workers.model.voice import VoiceEncoder
+
 MINILM, MULTILINGUAL, LITE2, MOONSHINE, AUTO = "minilm", "multilingual", "efficientnet-lite2", "moonshine", "auto"
+ECAPA = "ecapa"
 
 
 class Shelf:
@@ -26,6 +30,7 @@ class Shelf:
         text: `auto` (MiniLM for English, the multilingual encoder for all else), `minilm`, `multilingual`, or a model.
         image: `efficientnet-lite2` (also `auto`) or a model.
         speech: `moonshine` (also `auto`) or a model.
+        voice: `ecapa` (also `auto`, weights that are prepared only when asked for by name) or a SpeechBrain model.
         device: `auto`, `cpu` or a torch device.
         threads: how many each model may use.
     """
@@ -37,11 +42,12 @@ class Shelf:
         text: str = AUTO,
         image: str = LITE2,
         speech: str = MOONSHINE,
+        voice: str = AUTO,
         device: str = AUTO,
         threads: int = 1,
     ) -> None:
         self._models = models
-        self._names = {"text": text, "image": image, "speech": speech}
+        self._names = {"text": text, "image": image, "speech": speech, "voice": voice}
         self._device = device
         self._threads = threads
         self._loaded: dict[str, Any] = {}
@@ -90,6 +96,11 @@ class Shelf:
     def speech(self) -> SpeechRecogniser:
         """The speech recogniser; raises Broken like `text`."""
         return cast(SpeechRecogniser, self._once("speech", self._speech))
+
+    @property
+    def voice(self) -> VoiceEncoder:
+        """The voice encoder, for tone of voice only; raises Broken like `text`."""
+        return cast("VoiceEncoder", self._once("voice", self._voice))
 
     @property
     def reader(self) -> TextReader:
@@ -156,6 +167,14 @@ class Shelf:
         name = self._names["speech"]
         folder = fetch.folder(self._models, "speech-en") if name in (AUTO, MOONSHINE) else hub.find(name)
         return speech.Recogniser(speech.load(folder, device=self._torch()), Listener())
+
+    def _voice(self) -> VoiceEncoder:
+        from workers.model import voice
+
+        name = self._names["voice"]
+        if name in (AUTO, ECAPA):
+            return voice.ecapa(fetch.folder(self._models, "voice"), device=self._torch())
+        return voice.load(hub.find(name), device=self._torch())
 
     def _torch(self) -> str:
         """The device, torch held to its share of the cores."""

@@ -46,7 +46,7 @@ def prepare(
     Args:
         target: the folder the prepared models live in; created when absent.
         source: a folder that holds the wheels, for machines that reach no registry.
-        jobs: names of the lock file; all by default.
+        jobs: names of the lock file; all that are not optional by default.
         progress: told how far it is.
 
     Raises:
@@ -76,7 +76,9 @@ def make(jobs: Sequence[Job], target: Path, source: Path | None = None, progress
 
 
 def ready(target: Path, jobs: Sequence[str] | None = None) -> bool:
-    """Whether these jobs (all by default) lie under `target`, complete, made from this very lock; takes milliseconds.
+    """Whether these jobs lie under `target`, complete, made from this very lock; takes milliseconds.
+
+    By default it looks for all that are not optional.
 
     Raises:
         BadInput: an unknown job.
@@ -91,12 +93,17 @@ def folder(target: Path, name: str) -> Path:
         Broken: it is not prepared; says how to.
     """
     if not ready(target, [name]):
-        raise Broken(f"the model {name!r} is not prepared under {target}: run `polydesk models prepare`")
+        how = "polydesk models prepare"
+        if lock.job(name).optional:
+            how = f"python -m workers.model.weights {name} --to {target}"
+        raise Broken(f"the model {name!r} is not prepared under {target}: run `{how}`")
     return target / name
 
 
 def _named(jobs: Sequence[str] | None) -> list[Job]:
-    return [lock.job(name) for name in (jobs if jobs is not None else lock.jobs())]
+    if jobs is None:
+        return [job for job in lock.jobs().values() if not job.optional]
+    return [lock.job(name) for name in jobs]
 
 
 def _is_ready(target: Path, job: Job) -> bool:

