@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from core.knowledge.entries import NONE
 
@@ -118,14 +119,25 @@ def risk_coverage(cases: Sequence[Case]) -> RiskCoverage:
 
 
 def calibration_error(cases: Sequence[Case], bins: int = 10) -> float:
-    """Expected calibration error: how far confidence is from the share that was right, in bins of equal width."""
-    if not cases:
-        return 0.0
-    sure = np.array([case.confidence for case in cases])
-    right = np.array([case.right for case in cases], dtype=float)
+    """Expected calibration error of cases; see `expected_error`."""
+    return expected_error([case.confidence for case in cases], [case.right for case in cases], bins)
+
+
+def expected_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
+    """Expected calibration error: how far confidence is from the share that was right, in bins of equal width.
+
+    Naeini et al. 2015 (https://ojs.aaai.org/index.php/AAAI/article/view/9602); 0 without questions.
+    """
+    sure, truth = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
     which = np.minimum((sure * bins).astype(int), bins - 1)
-    gaps = [abs(sure[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in np.unique(which)]
+    gaps = [abs(sure[which == b].mean() - truth[which == b].mean()) * (which == b).mean() for b in np.unique(which)]
     return float(sum(gaps))
+
+
+def logarithmic_loss(confidences: ArrayLike, right: ArrayLike) -> NDArray[np.float64]:
+    """The loss of each question, (n,), in nats; at most that of a confidence of one in a million."""
+    sure = np.clip(np.asarray(confidences, dtype=np.float64), 1e-6, 1 - 1e-6)
+    return np.asarray(-np.log(np.where(np.asarray(right, dtype=bool), sure, 1 - sure)))
 
 
 def answering(cases: Sequence[Case]) -> Answering:
