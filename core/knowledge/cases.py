@@ -67,15 +67,7 @@ def load_cases(path: Path, *, entries: Collection[str] | None = None) -> tuple[C
     reading = Reading(path.name, typed=True)
     cases = []
     for number, line in enumerate(raw.decode().split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            node = _tree(json.loads(line, object_pairs_hook=_Pairs), number)
-        except json.JSONDecodeError as problem:
-            reading.wrong(number, "", f"expected one JSON object, got this at column {problem.colno}: {problem.msg}")
-        except (ValueError, RecursionError) as problem:
-            reading.wrong(number, "", f"expected one JSON object: {problem}")
-        else:
+        if line.strip() and (node := parsed(reading, line, number)) is not None:
             cases.append(read_case(reading, node, "", partial(_beside, path.parent), entries))
     if not cases:
         reading.wrong(
@@ -85,11 +77,27 @@ def load_cases(path: Path, *, entries: Collection[str] | None = None) -> tuple[C
     return tuple(cases)
 
 
-def _beside(base: Path, node: Node, field: str, text: str) -> str:
+def parsed(reading: Reading, line: str, number: int) -> Node | None:
+    """One line of a JSONL file; None after noting why it is none."""
+    try:
+        return _tree(json.loads(line, object_pairs_hook=_Pairs), number)
+    except json.JSONDecodeError as problem:
+        reading.wrong(number, "", f"expected one JSON object, got this at column {problem.colno}: {problem.msg}")
+    except (ValueError, RecursionError) as problem:
+        reading.wrong(number, "", f"expected one JSON object: {problem}")
+    return None
+
+
+def beside(base: Path, text: str) -> str:
+    """The absolute path of a file that a line names, relative to the folder of the JSONL file."""
     try:
         return located(base, text, trusted=True)
     except (OSError, RuntimeError):  # a name too long, links in a circle: nothing to read there, as with a missing file
         return str(base / text)
+
+
+def _beside(base: Path, node: Node, field: str, text: str) -> str:
+    return beside(base, text)
 
 
 class _Pairs(list[tuple[str, Any]]):
