@@ -23,7 +23,7 @@ from core.knowledge.entries import Entry, KnowledgeBase
 from workers.model import text as texts
 from workers.model.adapt import Adapted, adapt
 from workers.model.conse import Conse
-from workers.model.fusion import PHOTO, TEXT, WORDS
+from workers.model.fusion.opinions import PHOTO, TEXT, WORDS
 from workers.model.heard import Said, hear
 from workers.model.image import EfficientNetLite, label_names
 from workers.model.ports import TextEncoder

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from workers.model.adapt import Adapted, Part
 from workers.model.calibration import Numbers, features
-from workers.model.fusion import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS, Opinion, beforehand, tempered
+from workers.model.fusion.opinions import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS, Opinion, beforehand, tempered
 from workers.model.heads import Floats
 from workers.model.heard import Heard, Piece, stacked
 from workers.model.matching import Match

@@ -10,7 +10,8 @@ import numpy as np
 from core.asking import Candidate
 from workers.model.adapt import Adapted
 from workers.model.channels import Texts, opinions
-from workers.model.fusion import Fusion, LogPool
+from workers.model.fusion.opinions import Fusion
+from workers.model.fusion.pool import LogPool
 from workers.model.heard import Heard
 from workers.model.smalltalk import PERSON, signs
 

@@ -9,7 +9,7 @@ from tests.workers.model.test_adapt import learned, pictures
 from tests.workers.model.wordy import SHOP, Wordy
 from workers.model.adapt import Adapted
 from workers.model.channels import Texts, opinions
-from workers.model.fusion import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS, Opinion, beforehand
+from workers.model.fusion.opinions import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS, Opinion, beforehand
 from workers.model.heard import Said, hear
 
 ADAPTED = learned(SHOP, photos={"damaged": [(f"p{i}", v) for i, v in enumerate(pictures(1, 3))]})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workers.model.fusion import HISTORY, OCR, PHOTO, TEXT, VOICE, LogPool, Opinion, beforehand, tempered
+from workers.model.fusion.opinions import HISTORY, OCR, PHOTO, TEXT, VOICE, Opinion, beforehand, tempered
+from workers.model.fusion.pool import LogPool
 
 N = 20
 POOL = LogPool()

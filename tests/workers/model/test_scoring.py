@@ -10,7 +10,7 @@ import pytest
 from tests.workers.model.test_adapt import ask, learned, pictures
 from tests.workers.model.wordy import SHOP, Wordy, knowledge
 from workers.model.adapt import adapt
-from workers.model.fusion import Opinion
+from workers.model.fusion.opinions import Opinion
 from workers.model.heard import Said, hear
 from workers.model.scoring import score
 

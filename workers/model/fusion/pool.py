@@ -1,4 +1,4 @@
-"""Many opinions on one question become one: the port that a learned fusion will fill, with what works untrained.
+"""Many opinions on one question become one by fixed weights.
 
 Opinions are pooled logarithmically (a product of experts, Hinton 2002; Genest & Zidek 1986 on pooling): each channel
 multiplies the odds of an entry by how much likelier it finds it than anybody would beforehand. A channel that has
@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.model.fusion.opinions import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS, Opinion, beforehand
 from workers.model.heads import Floats
-
-TEXT, VOICE, PHOTO, OCR, WORDS, HISTORY = "text", "voice", "photo", "ocr", "words", "history"
 
 # How far a channel is believed beside the leading one; settled on the combinations of `tests/bench/fusion.py`.
 WEIGHTS = {TEXT: 0.8, VOICE: 0.8, OCR: 0.7, PHOTO: 0.65, WORDS: 0.5, HISTORY: 0.7}
@@ -26,42 +24,6 @@ Numbers = NDArray[np.float64]
 _SAID, _SHOWN = frozenset({TEXT, VOICE, HISTORY}), frozenset({PHOTO, OCR, WORDS})
 _SMALL = 1e-3
 _NOISE = 0.03  # the probability at which some entry is the best of any sentence
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Opinion:
-    """What one channel thinks.
-
-    `scores` (entries,) are probabilities; what they lack to 1 is the probability that no entry is right. `evidence` is
-    plain JSON that says why.
-    """
-
-    channel: str
-    scores: Floats
-    evidence: dict[str, object] = field(default_factory=dict)
-
-    @property
-    def confidence(self) -> float:
-        """The probability of the entry it finds best."""
-        return float(self.scores.max())
-
-
-class Fusion(Protocol):
-    """Pools opinions."""
-
-    def fuse(self, opinions: Sequence[Opinion], entries: int) -> Floats:
-        """Probabilities (entries,) whose sum is at most 1; with no opinion at all every entry is equally unlikely."""
-        ...
-
-
-def beforehand(entries: int) -> float:
-    """The probability of each entry before anything was heard; what is left is for questions out of scope."""
-    return min(0.5 / max(entries, 1), 0.02)
-
-
-def tempered(scores: Floats, weight: float) -> Floats:
-    """An opinion believed with a probability only; at 0 it says what was known beforehand."""
-    return np.asarray(weight * scores + (1 - weight) * beforehand(len(scores)), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Fusion: the opinions of several channels become one."""
