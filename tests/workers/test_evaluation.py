@@ -70,6 +70,36 @@ def test_figures_and_lines(local: object) -> None:
     assert json.loads(json.dumps(figures))["channels"] == figures["channels"]
 
 
+def test_what_became_of_the_error_budget(local: object) -> None:
+    with local as opened:  # type: ignore[attr-defined]
+        figures, lines = evaluate(opened, None)
+    told = figures["error_budget"]
+    answered = sum(line["decision"] == "answer" for line in lines)
+    assert (told["budget"], told["realised"]["answers"], told["realised"]["wrong"]) == (0.05, answered, 0)
+    # Four cases prove nothing
+    low, high = told["realised"]["interval"]
+    assert low == 0 and high > 0.5
+    assert [(row["budget"], row["guaranteed"], row["needed"]) for row in told["at"]] == [
+        (0.01, False, 299),
+        (0.02, False, 149),
+        (0.05, False, 59),
+    ]
+    assert all(row["groups"].keys() == {"text", "photo"} for row in told["at"])
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_enough_cases_prove_a_threshold(local: object, folder: Path) -> None:
+    # Given the same easy question as often as the bound needs it
+    cases = folder / "cases.jsonl"
+    cases.write_text('{"text": "Where is my order?", "expect": "track"}\n' * 59, encoding="utf-8")
+    with local as opened:  # type: ignore[attr-defined]
+        figures, lines = evaluate(opened, cases)
+    assert lines[0]["confidence"] > 0.95
+    rows = figures["error_budget"]["at"]
+    assert [row["guaranteed"] for row in rows] == [False, False, True]
+    assert rows[-1]["bound"] <= 0.05 and rows[-1]["answered"] == 1.0
+
+
 def test_cases_of_a_file_of_their_own(local: object, folder: Path) -> None:
     cases = folder / "cases.jsonl"
     cases.write_text('{"text": "track my parcel", "expect": "track"}\n', encoding="utf-8")
