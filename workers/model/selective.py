@@ -133,13 +133,16 @@ def select(
     if not all(0 <= one <= 1 for one in confidences):
         raise ValueError("a confidence is a number between 0 and 1")
     ordered, mistakes = _counted(confidences, wrong)
-    best = None
+    best, most = None, 0
     for threshold in _steps(1 - budget if start is None else start):
         below = bisect_left(ordered, threshold)
         answered = len(ordered) - below
         if tail(mistakes[below], answered, budget) > delta:
             break
-        best = threshold
+        # All that were rejected hold together. Of those that answer the same labelled questions the strictest is taken:
+        # nothing is said about confidences that no label is near to.
+        if answered > most:
+            best, most = threshold, answered
     chosen = estimated(confidences, budget) if best is None else best
     below = bisect_left(ordered, chosen)
     answered, mistaken = len(ordered) - below, mistakes[below]

@@ -142,6 +142,13 @@ def test_equal_confidences_are_answered_together() -> None:
     assert found.guaranteed and (found.answered, found.wrong) == (200, 0)
 
 
+def test_no_threshold_goes_where_no_label_is() -> None:
+    found = select([0.99] * 200, [False] * 200, 0.05)
+    assert found.guaranteed and 0.9 < found.threshold <= 0.95
+    found = select([0.99] * 200 + [0.7], [False] * 201, 0.05)
+    assert 0.6 < found.threshold <= 0.7
+
+
 def test_tails_and_bounds_are_exact() -> None:
     from scipy.stats import beta, binom
 
