@@ -10,11 +10,12 @@ from core.bell import Bell
 from core.conversation import Conversation, Owner
 from core.delivery import Courier
 from core.errors import BadInput
-from core.knowledge.entries import KnowledgeBase
+from core.knowledge.entries import NONE, KnowledgeBase
 from core.live import Live
 from core.ports import Clock
 from core.saying import Saying, voice_for
 from core.speaking import SYSTEM, Mouth
+from core.store.labels import LabelKind
 from core.store.store import Store, Tx
 from core.values import Author
 
@@ -55,7 +56,7 @@ class Desk:
             moved = moves.claim(conversation, agent.id, agent.name or agent.id, self._clock.now())
             moved = await tx.conversations.put(replace(moved, welcomed=True))
             await tx.desk.claim(id, agent.id)
-            await _label(tx, id, "claim", agent)
+            await _label(tx, id, LabelKind.CLAIM, agent)
             await self._tell(tx, moved, knowledge, "claimed", name=moved.agent_name)
             return moved
 
@@ -76,7 +77,7 @@ class Desk:
         async def say(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
             moved = await tx.conversations.put(moves.agent_spoke(conversation, agent.id, self._clock.now()))
             if entry:
-                await _label(tx, id, "agent_entry", agent, entry, turn)
+                await _label(tx, id, LabelKind.AGENT_ENTRY, agent, entry, turn)
             for blob in photos:
                 await tx.blobs.refer(blob, id, "attachment")
             words = Saying(text.strip(), (), tuple(photos))
@@ -99,13 +100,32 @@ class Desk:
         await self._move(id, note)
         self._bell.ring(id)
 
+    async def correct(self, id: str, agent: Author, turn: str, entry: str) -> None:
+        """Say which entry a turn was about: its id, `none` for none of them, "" to take back what agents said.
+
+        Any agent may, whoever has the conversation and also when it is over: the customer notices nothing, the next
+        training learns from it (a label of kind CORRECTED).
+        """
+
+        async def correct(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
+            asked = await tx.turns.get(turn)
+            if asked is None or asked.conversation != id:
+                raise BadInput("this conversation has no such question; reload the page")
+            if entry not in ("", NONE) and knowledge.entry(entry) is None:
+                raise BadInput("the live release has no such entry; choose another one")
+            await _label(tx, id, LabelKind.CORRECTED, agent, entry, turn)
+            return conversation
+
+        await self._move(id, correct)
+        self._bell.ring(id)
+
     async def hand_back(self, id: str, agent: Author) -> Conversation:
         """Give the word back to the bot."""
 
         async def back(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
             moved = await tx.conversations.put(moves.hand_back(conversation, agent.id))
             await tx.desk.close(id)
-            await _label(tx, id, "hand_back", agent)
+            await _label(tx, id, LabelKind.HAND_BACK, agent)
             await self._tell(tx, moved, knowledge, "back")
             return moved
 
@@ -119,7 +139,7 @@ class Desk:
         async def resolve(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
             moved = await tx.conversations.put(moves.resolve(conversation, self._clock.now(), agent.id))
             await tx.desk.close(id)
-            await _label(tx, id, "resolve", agent)
+            await _label(tx, id, LabelKind.RESOLVE, agent)
             await self._tell(tx, moved, knowledge, "resolved")
             return moved
 
@@ -155,10 +175,12 @@ async def _existing(tx: Tx, id: str) -> Conversation:
     return conversation
 
 
-async def _label(tx: Tx, id: str, kind: str, agent: Author, entry: str = "", turn: str = "") -> None:
+async def _label(tx: Tx, id: str, kind: LabelKind, agent: Author, entry: str = "", turn: str = "") -> None:
     """What an agent did, with the release and the model that stood behind the conversation's turn."""
-    last = await tx.turns.get(turn) if turn else await tx.turns.last(id)
+    last = await tx.turns.get(turn) if turn else None
+    if last is None or last.conversation != id:  # what a page sends may be about anything
+        last = await tx.turns.last(id)
     model = str((last.prediction or {}).get("model", "")) if last else ""
     release = last.release if last else ""
-    turn = last.id if last else turn
-    await tx.labels.add(id, kind, entry=entry, turn=turn, release=release, model=model, by=agent.id)
+    turn = last.id if last else ""
+    await tx.labels.add(id, kind.value, entry=entry, turn=turn, release=release, model=model, by=agent.id)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import Response
 
-from bot.console.desk_view import conversation_shown, tickets
+from bot.console.desk_view import conversation_shown, entries_found, tickets, turn_shown
 from bot.console.front import Front
 from bot.console.sessions import Visitor
 from bot.console.uploads import chosen
@@ -40,6 +40,25 @@ def router(front: Front) -> APIRouter:
     @routes.get("/{id}/parts")
     async def parts(id: Id, visitor: Visitor = Depends(front.visitor)) -> Response:
         return front.page("desk_parts.html", visitor, **await conversation_shown(home, visitor, id))
+
+    @routes.get("/{id}/about/{turn}")
+    async def about(id: Id, turn: Id, visitor: Visitor = Depends(front.visitor)) -> Response:
+        return front.page("desk_about.html", visitor, **await turn_shown(home, id, turn))
+
+    @routes.get("/{id}/about/{turn}/entries")
+    async def entries(
+        id: Id, turn: Id, q: Annotated[str, Query(max_length=200)] = "", visitor: Visitor = Depends(front.visitor)
+    ) -> Response:
+        return front.page("desk_entries.html", visitor, turn=turn, **await entries_found(home, id, q))
+
+    @routes.post("/{id}/about", status_code=204)
+    async def correct(
+        id: Id,
+        turn: Annotated[str, Form(max_length=64)],
+        entry: Annotated[str, Form(max_length=200)] = "",
+        visitor: Visitor = Depends(front.visitor),
+    ) -> None:
+        await home.desk.correct(id, visitor.author, turn, entry)
 
     @routes.post("/{id}/claim", status_code=204)
     async def claim(id: Id, visitor: Visitor = Depends(front.visitor)) -> None:

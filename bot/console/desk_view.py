@@ -11,7 +11,8 @@ from core import wire
 from core.asking import Prediction
 from core.conversation import Conversation, Owner
 from core.errors import BadInput
-from core.knowledge.entries import KnowledgeBase
+from core.history import LabelledTurn, Past, labelled, past_of, standing
+from core.knowledge.entries import Entry, KnowledgeBase
 from core.store.store import Tx
 from core.store.transcript import Message, MessageKind
 from core.store.turns import TurnRecord
@@ -19,6 +20,7 @@ from core.values import AttachmentKind, Role
 
 _TALK = 500  # messages of a conversation that are shown, the last ones
 _FOUND = 50
+_OFFERED = 8  # entries that a search among them shows
 _COMMANDS = ("/human", "/help", "/start")
 
 
@@ -71,20 +73,77 @@ async def conversation_shown(home: House, visitor: Visitor, id: str) -> dict[str
         return {
             "shown": shown,
             "messages": await tx.transcript.latest(id, limit=_TALK),
-            "last": await tx.turns.last(id),
+            "turns": await tx.turns.list(id),
+            "labels": await tx.labels.of(id),
             "handoffs": await tx.desk.history(id),
             "earlier": [one for one in earlier if one.id != id and one.author.id == shown.author.id],
         }
 
     found = await home.store.read(read)
     knowledge = (await home.live.of(found["shown"].kb_id)).knowledge
+    past = Past(found["shown"], found["turns"], found["labels"], found["messages"], found["handoffs"])
     return {
         **found,
-        "candidates": _candidates(knowledge, found["shown"], found["last"]),
+        "candidates": _candidates(knowledge, past.conversation, past.turns[-1] if past.turns else None),
+        "about": _about(past),
+        "drafted": _drafted(past),
         "questions": {entry.id: entry.question for entry in knowledge.entries},
         "mine": found["shown"].owner is Owner.AGENT and found["shown"].agent == visitor.name,
         "me": visitor.name,
     }
+
+
+async def turn_shown(home: House, id: str, turn: str) -> dict[str, Any]:
+    """What an agent may say a turn was about.
+
+    Raises:
+        BadInput: there is no such turn, or the customer took it back.
+    """
+    past = await home.store.read(lambda tx: past_of(tx, id))
+    asked = next((one for one in labelled(past) if one.id == turn), None) if past else None
+    if past is None or asked is None:
+        raise BadInput("this conversation has no such question any more; reload the page")
+    record = next(one for one in past.turns if one.id == turn)
+    prediction = wire.load(Prediction, record.prediction) if record.prediction else None
+    scores = {one.entry: one.score for one in prediction.candidates[:4]} if prediction else {}
+    knowledge = (await home.live.of(past.conversation.kb_id)).knowledge
+    offered = dict.fromkeys(filter(None, (asked.said, *scores, asked.expect)))
+    known = [entry for name in offered if (entry := knowledge.entry(name)) is not None]
+    return {"shown": past.conversation, "asked": asked, "offered": known, "scores": scores}
+
+
+async def entries_found(home: House, id: str, q: str) -> dict[str, Any]:
+    """The entries in which somebody's words stand.
+
+    Raises:
+        BadInput: there is no such conversation.
+    """
+    shown = await home.store.read(lambda tx: tx.conversations.get(id))
+    if shown is None:
+        raise BadInput("there is no such conversation; it may have been deleted")
+    knowledge = (await home.live.of(shown.kb_id)).knowledge
+    words = q.casefold().split()
+    found = [entry for entry in knowledge.entries if words and _speaks_of(entry, words)]
+    return {"shown": shown, "found": found[:_OFFERED], "more": max(0, len(found) - _OFFERED), "q": q.strip()}
+
+
+def _speaks_of(entry: Entry, words: list[str]) -> bool:
+    told = " ".join((entry.id, *entry.phrases)).casefold()
+    return all(word in told for word in words)
+
+
+def _about(past: Past) -> dict[str, LabelledTurn]:
+    """Each turn under the customer's last message in it."""
+    turns = {turn.id: turn for turn in past.turns}
+    found = ((one, standing(turns[one.id], past.messages)) for one in labelled(past))
+    return {own[-1].id: one for one, own in found if own}
+
+
+def _drafted(past: Past) -> dict[str, str]:
+    """The turn that each draft of the bot answers."""
+    drafts = [message for message in past.messages if message.kind is MessageKind.DRAFT]
+    before = {draft.id: [turn.id for turn in past.turns if turn.opened_at <= draft.at] for draft in drafts}
+    return {draft: turns[-1] for draft, turns in before.items() if turns}
 
 
 def _candidates(knowledge: KnowledgeBase, conversation: Conversation, last: TurnRecord | None) -> list[dict[str, Any]]:

@@ -168,3 +168,44 @@ async def test_nobody_is_shown_typing_by_a_bot_that_has_not_the_word(road: Road,
     road.brain.gate.set()
     await road.settle()
     assert road.platform.busy == shown
+
+
+async def test_an_agent_says_what_a_question_was_about_whoever_has_it(road: Road) -> None:
+    await road.customer().says(WHOLE)
+    await road.settle()
+    id = (await road.conversation()).id
+    turn = await road.store.read(lambda tx: tx.turns.last(id))
+    assert turn is not None
+    await road.desk.correct(id, TOM, turn.id, "opening-hours")
+    await road.desk.resolve(id, MIA)
+    await road.desk.correct(id, MIA, turn.id, "none")
+    told = await road.store.read(lambda tx: tx.labels.of(id))
+    assert [(label.kind, label.entry, label.by) for label in told] == [
+        ("corrected", "opening-hours", "tom"),
+        ("resolve", "", "mia"),
+        ("corrected", "none", "mia"),
+    ]
+    assert {(label.turn, label.release, label.model) for label in told} == {(turn.id, turn.release, "fake")}
+    # The customer noticed nothing but the end
+    assert len(road.platform.texts("c1")) == 2
+
+
+async def test_a_correction_names_an_entry_and_a_question_that_there_are(road: Road) -> None:
+    await road.customer().says(WHOLE)
+    await road.customer("c2").says(WHOLE)
+    await road.settle()
+    id, other = (await road.conversation()).id, (await road.conversation("c2")).id
+    turn, stranger = [await road.store.read(lambda tx, one=one: tx.turns.first(one)) for one in (id, other)]
+    for about, entry, words in (
+        (turn, "no-such", "no such entry"),
+        (stranger, "none", "no such question"),
+        ("", "none", "no such question"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            await road.desk.correct(id, MIA, about, entry)
+    assert await road.store.read(lambda tx: tx.labels.list()) == ()
+    # What an agent sends with another conversation's question counts for the last one of this conversation
+    await road.desk.claim(id, MIA)
+    await road.desk.say(id, MIA, "Nine to five.", entry="opening-hours", turn=stranger)
+    (*_, label) = await road.store.read(lambda tx: tx.labels.of(id))
+    assert (label.kind, label.turn) == ("agent_entry", turn)

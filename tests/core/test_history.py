@@ -107,6 +107,22 @@ async def test_an_agent_beats_a_tap_whichever_came_last(road: Road) -> None:
     assert (turn.expect, turn.by, turn.denied, turn.wrong) == ("track-order", AGENT, (), False)
 
 
+async def test_an_agent_corrects_and_takes_it_back(road: Road) -> None:
+    await road.customer().says(WHOLE)
+    await road.settle()
+    id = (await road.conversation()).id
+    (turn,) = await learned(road)
+    # What was corrected was wrong, also where no entry is right
+    for entry, denied in (("opening-hours", ("track-order",)), ("none", ("track-order",)), ("track-order", ())):
+        await road.desk.correct(id, MIA, turn.id, entry)
+        (turn,) = await learned(road)
+        assert (turn.expect, turn.by, turn.denied) == (entry, AGENT, denied)
+        assert turn.wrong is bool(denied)
+    await road.desk.correct(id, MIA, turn.id, "")
+    (turn,) = await learned(road)
+    assert (turn.expect, turn.by, turn.denied, turn.wrong) == ("", "", (), None)
+
+
 async def test_what_a_customer_took_back_teaches_nothing(road: Road) -> None:
     # Given one who deletes the question, one who changes it, and one whose later question has the deleted one before it
     for chat in ("gone", "changed", "later"):

@@ -108,7 +108,12 @@ function forgetChoice() {
   $("chosen").hidden = true;
 }
 
-document.body.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === "talk") { trouble(""); begin(); } });
+document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (detail.target.id === "talk") { trouble(""); begin(); }
+  if (!detail.target.matches(".picker, .found")) return;
+  detail.target.closest(".picker").scrollIntoView({ block: "nearest" });
+  if (detail.target.matches(".picker")) detail.target.querySelector("button").focus();
+});
 document.body.addEventListener("htmx:configRequest", ({ detail }) => {
   if (detail.elt.id === "composer" && detail.elt.elements.mode.value === "note") {
     detail.path = `/console/desk/${detail.elt.dataset.id}/note`;
@@ -126,8 +131,13 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
     }
     grow();
   }
-  const claimed = detail.requestConfig.path.endsWith("/claim");
-  look(true, true).then(() => { down(); if (claimed) write("say"); });
+  const path = detail.requestConfig.path;
+  if (path.endsWith("/about")) { // somewhere up in the transcript, and what is read there stays in sight
+    shut(detail.elt.closest(".picker"));
+    look(false, true);
+    return;
+  }
+  look(true, true).then(() => { down(); if (path.endsWith("/claim")) write("say"); });
 });
 document.body.addEventListener("input", ({ target }) => {
   if (target.name === "text" && target.form?.id === "composer") {
@@ -137,6 +147,12 @@ document.body.addEventListener("input", ({ target }) => {
   }
 });
 document.body.addEventListener("change", ({ target }) => { if (target.name === "mode") write(target.value); });
+
+function shut(picker) {
+  if (!picker) return;
+  picker.replaceChildren();
+  picker.previousElementSibling.focus({ preventScroll: true });
+}
 
 function write(mode) {
   const composer = $("composer");
@@ -151,6 +167,7 @@ function write(mode) {
 document.body.addEventListener("click", ({ target }) => {
   if (target.closest("#aside")) return $("talk").classList.toggle("sided");
   if (!target.closest("#side")) $("talk").classList.remove("sided");
+  if (target.closest("[data-shut]")) return shut(target.closest(".picker"));
   const use = target.closest("[data-use]");
   const composer = $("composer");
   if (!use || !composer) return;
@@ -170,6 +187,7 @@ document.body.addEventListener("click", ({ target }) => {
   box.focus();
 });
 document.body.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") shut(event.target.closest(".picker"));
   const form = event.target.form;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form?.id === "composer") {
     event.preventDefault();

@@ -196,3 +196,53 @@ def _author(name: str):  # type: ignore[no-untyped-def]
     from core.values import Author, Role
 
     return Author(name, name.capitalize(), Role.AGENT)
+
+
+async def test_an_agent_corrects_the_bot_in_a_long_conversation_while_a_colleague_looks_on(gateway: Gateway) -> None:
+    async with (
+        chromium() as browser,
+        page_of(browser, gateway.url) as customer,
+        page_of(browser, gateway.url) as mia,
+        page_of(browser, gateway.url, viewport=PHONE) as tom,
+    ):
+        await customer.goto("/")
+        for number in range(1, 7):
+            await customer.get_by_label("Your message").fill(f"where is my order number {number} please?")
+            await customer.keyboard.press("Enter")
+            await expect(customer.locator(".line.bot")).to_have_count(number)
+        (open_one,) = await gateway.store.read(lambda tx: tx.conversations.list())
+        for page, name in ((mia, AGENT), (tom, OTHER_AGENT)):
+            await log_in(page, name)
+            await page.goto(f"/console/desk/{open_one.id}")
+        # The bot's ideas come first; another entry is found by its words
+        first = mia.locator(".said.customer").first
+        await first.get_by_role("button", name="Which entry is this about?").click()
+        which = first.get_by_role("group", name="Which entry is this about?")
+        await expect(which.get_by_role("button").first).to_be_focused()
+        await expect(which.get_by_role("button").first).to_contain_text("Where is my order? 95 %")
+        await mia.keyboard.press("Escape")
+        await expect(which).to_have_count(0)
+        await first.get_by_role("button", name="Which entry is this about?").click()
+        await which.get_by_role("searchbox").fill("mug")
+        # What arrives meanwhile closes nothing
+        await customer.get_by_label("Your message").fill("is my order late?")
+        await customer.keyboard.press("Enter")
+        await expect(mia.locator("#transcript")).to_contain_text("is my order late?")
+        await which.get_by_role("searchbox").press("Enter")  # chooses nothing by itself
+        await which.get_by_role("button", name="My item arrived damaged, what now?").last.click()
+        # It stands there for both, and who looks at the first message goes on looking at it
+        for page in (mia, tom):
+            about = page.locator(".said.customer").first.locator(".about")
+            await expect(about).to_contain_text("About My item arrived damaged, what now?, says an agent")
+        await expect(which).to_have_count(0)
+        await expect(first).to_be_in_viewport()
+        labels = await gateway.store.read(lambda tx: tx.labels.of(open_one.id))
+        assert [(label.kind, label.entry, label.by) for label in labels] == [("corrected", "return-damaged", AGENT)]
+        # On a phone too, until the customer's words are gone from under it
+        last = tom.locator(".said.customer").last
+        await last.get_by_role("button", name="Which entry is this about?").click()
+        await last.get_by_role("button", name="None of the entries").click()
+        await expect(last.locator(".about")).to_contain_text("About none of the entries, says an agent")
+        await last.get_by_role("button", name="Which entry is this about?").click()
+        await last.get_by_role("button", name="Take back what was said").click()
+        await expect(last.locator(".about")).not_to_contain_text("says an agent")

@@ -80,6 +80,63 @@ async def test_a_colleague_sees_who_has_it_and_cannot_interfere(agent: Visit, st
     assert (await stranger.post(f"/console/desk/{id}/say", data={"text": "me too"})).status_code == 409
 
 
+async def test_an_agent_says_which_entry_a_question_was_about(agent: Visit, stranger: Visit, house: House) -> None:
+    guest = Guest(house)
+    await guest.says("where is my order please?")
+    id = await guest.id()
+    turn = await house.store.read(lambda tx: tx.turns.first(id))
+    page = (await agent.get(f"/console/desk/{id}")).text
+    assert page.count("Which entry?") == 1 and f'id="a-{turn}"' in page and "says an agent" not in page
+    # What the bot said comes first, any other entry is found by its words, all of them
+    offered = (await agent.get(f"/console/desk/{id}/about/{turn}")).text
+    assert offered.index("Where is my order?") < offered.index("When are you open?") < offered.index("None of the")
+    assert "95 %" in offered and "Take back" not in offered
+    found = (await agent.get(f"/console/desk/{id}/about/{turn}/entries", params={"q": "MUG  cracked"})).text
+    assert "My item arrived damaged" in found and found.count("<button") == 1
+    none = await agent.get(f"/console/desk/{id}/about/{turn}/entries", params={"q": '<img src=x> "mug'})
+    assert "No entry says that." in none.text and "<img" not in none.text
+    # Said, it stands beside the question
+    answer = await agent.post(f"/console/desk/{id}/about", data={"turn": turn, "entry": "return-damaged"})
+    assert answer.status_code == 204
+    page = (await agent.get(f"/console/desk/{id}/parts")).text
+    assert "About <b>My item arrived damaged, what now?</b>, says an agent" in page and "Change" in page
+    offered = (await agent.get(f"/console/desk/{id}/about/{turn}")).text
+    assert offered.count('aria-pressed="true"') == 1 and "Take back" in offered
+    await agent.post(f"/console/desk/{id}/about", data={"turn": turn, "entry": "none"})
+    assert "About <b>none of the entries</b>, says an agent" in (await agent.get(f"/console/desk/{id}/parts")).text
+    await agent.post(f"/console/desk/{id}/about", data={"turn": turn})
+    assert "says an agent" not in (await agent.get(f"/console/desk/{id}/parts")).text
+    labels = await house.store.read(lambda tx: tx.labels.of(id))
+    assert [(label.kind, label.entry) for label in labels] == [
+        ("corrected", "return-damaged"),
+        ("corrected", "none"),
+        ("corrected", ""),
+    ]
+    # Nothing without the page's own token, a log-in, an entry, a question of this conversation
+    data = {"turn": turn, "entry": "track-order"}
+    assert (await agent.post(f"/console/desk/{id}/about", data=data, headers={"X-CSRF": "x"})).status_code == 403
+    assert (await stranger.post(f"/console/desk/{id}/about", data=data)).status_code == 401
+    assert (await stranger.get(f"/console/desk/{id}/about/{turn}")).status_code == 303
+    for wrong in ({"turn": turn, "entry": "no-such"}, {"turn": id, "entry": "none"}):
+        assert (await agent.post(f"/console/desk/{id}/about", data=wrong)).status_code == 400
+    assert (await agent.get(f"/console/desk/{id}/about/{id}")).status_code == 400
+    assert len(await house.store.read(lambda tx: tx.labels.of(id))) == 3
+
+
+async def test_what_the_customer_tapped_stands_beside_the_question(agent: Visit, house: House) -> None:
+    guest = Guest(house)
+    await guest.says("where is my order please?")
+    id = await guest.id()
+    turn = await house.store.read(lambda tx: tx.turns.first(id))
+    for kind, entry, words in (
+        ("wrong", "track-order", "Not <b>Where is my order?</b>, says the customer"),
+        ("chosen", "opening-hours", "About <b>When are you open?</b>, says the customer"),
+        ("chosen", "gone-since", "About <b>gone-since</b>, says the customer"),
+    ):
+        await house.store.write(lambda tx, kind=kind, entry=entry: tx.labels.add(id, kind, entry=entry, turn=turn))
+        assert words in (await agent.get(f"/console/desk/{id}")).text
+
+
 async def test_a_prediction_after_the_claim_is_a_draft_that_can_be_used(agent: Visit, house: House) -> None:
     # Given a question whose answer is on its way when the agent claims
     brain: Thinking = house.brain  # type: ignore[assignment]
@@ -95,6 +152,7 @@ async def test_a_prediction_after_the_claim_is_a_draft_that_can_be_used(agent: V
     # Then the agent sees it as a draft, and the customer only the human
     page = (await agent.get(f"/console/desk/{id}/parts")).text
     assert "The bot would have said" in page and "tracking page" in page
+    assert f'data-turn="{brain.asked[0].id}">Use this answer' in page
     assert len(await guest.hears()) == 1
     # And the entry an agent takes is a label
     data = {"text": "See the page.", "entry": "track-order", "turn": brain.asked[0].id}
