@@ -72,7 +72,8 @@ async def answers(url: str) -> dict[str, str]:
     found = {}
     for number, message in enumerate(next(decks(0))):
         customer = await Customer(url, _QUIET + number, lambda _: None, []).open()
-        found[message.key] = (await customer.ask(message)).lines[-1][-_END:]
+        # The last paragraph: the first line of a conversation says who is speaking before it.
+        found[message.key] = (await customer.ask(message)).lines[-1].rsplit("\n\n", 1)[-1][-_END:]
         await customer.close()
     return found
 
