@@ -24,6 +24,7 @@ AGENT = "agent"  # an agent chose or corrected it
 TAP = "tap"  # the customer tapped it
 SILENCE = "silence"  # nobody objected to the automatic answer: weak
 PAGE = 100  # conversations that are read at once
+_MESSAGES = 1000  # of one conversation that are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,10 @@ async def past_of(tx: Tx, id: str) -> Past | None:
     if conversation is None:
         return None
     messages: list[Message] = []
-    while more := await tx.transcript.list(id, after=messages[-1].seq if messages else 0):
+    while more := await tx.transcript.list(id, after=messages[-1].seq if messages else 0, limit=_MESSAGES):
         messages += more
+        if len(more) < _MESSAGES:
+            break
     return Past(conversation, await tx.turns.list(id), await tx.labels.of(id), messages, await tx.desk.history(id))
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, bindparam, insert, select
 
 from core.store.sql import Sql
 from core.store.tables import labels as table
 from core.store.tables import new_id
+
+_OF = select(table).where(table.c.conversation == bindparam("talk")).order_by(table.c.id)
 
 
 class LabelKind(StrEnum):
@@ -79,8 +81,7 @@ class Labels:
 
     async def of(self, conversation: str) -> tuple[Label, ...]:
         """The labels of a conversation, oldest first."""
-        query = select(table).where(table.c.conversation == conversation).order_by(table.c.id)
-        return tuple(_from_row(row) for row in await self._sql.rows(query))
+        return tuple(_from_row(row) for row in await self._sql.rows(_OF, {"talk": conversation}))
 
 
 def _from_row(row: Row[Any]) -> Label:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import Row, bindparam, exists, select
 
 from core.store.sql import Sql
 from core.store.tables import conversations
 from core.store.tables import turns as table
+
+_OF = select(table).where(table.c.conversation == bindparam("talk")).order_by(table.c.opened_at, table.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,7 @@ class Turns:
 
     async def list(self, conversation: str) -> tuple[TurnRecord, ...]:
         """The turns of a conversation, oldest first."""
-        query = select(table).where(table.c.conversation == conversation).order_by(table.c.opened_at, table.c.id)
-        return tuple(_from_row(row) for row in await self._sql.rows(query))
+        return tuple(_from_row(row) for row in await self._sql.rows(_OF, {"talk": conversation}))
 
     async def talks(
         self, *, since: int = 0, ended: bool = False, resolved_since: int = 0, after: str = "", limit: int = 100
