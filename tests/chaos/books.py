@@ -26,10 +26,14 @@ class Books:
     notices: set[str] = field(default_factory=set)  # conversations in which we said how to ask again
     visits: tuple[tuple[str, int, int], ...] = ()  # conversation, and from when to when an agent had it (0: still)
 
-    def with_agent(self, conversation: str, at: int) -> bool:
-        """Whether an agent had the word at that moment (UTC ms), and so sees what may not have arrived."""
+    def with_agent(self, conversation: str, at: int, leaps: int = 0) -> bool:
+        """Whether an agent had the word at that moment (UTC ms), and so sees what may not have arrived.
+
+        `leaps` is by how many ms the clock leapt, to and fro, so how far moments beside each other may be apart.
+        """
         return any(
-            id == conversation and since <= at and (at <= until or not until) for id, since, until in self.visits
+            id == conversation and since - leaps <= at and (at <= until + leaps or not until)
+            for id, since, until in self.visits
         )
 
     def rows(self, conversation: str, turn: str = "") -> list[dict[str, Any]]:

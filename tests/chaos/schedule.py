@@ -104,7 +104,7 @@ def _lived(world: World, place: Ground, file: Path, bug: str, began: float) -> R
     world.loop.steps = 0
     world.loop.run_until_complete(_end(house))
     shown = sorted((one for platform in platforms.values() for one in platform.shown), key=lambda one: one.at)
-    violations += judged(Case(shown, record, brain, opened(file), now))
+    violations += judged(Case(shown, record, brain, opened(file), now, sum(map(abs, world.plan.jumps))))
     lines = tuple(f"{at:10.3f}  {words}" for at, words in world.trace)
     return Result(
         world.plan.seed,

@@ -34,13 +34,14 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that is known about a schedule at its end; `now` is the clock's time, UTC ms."""
+    """All that is known about a schedule at its end; `now` is the clock's time, UTC ms, `leaps` by how much it leapt."""
 
     shown: Sequence[Shown]
     record: Record
     brain: ChaosBrain
     books: Books
     now: int
+    leaps: int = 0
 
     def covers(self, unit: int, one: Shown | None = None) -> tuple[int, ...]:
         """The questions that this unit's answer answers: those of the turn in which it was shown, else of the last."""
@@ -123,7 +124,8 @@ def _missing(case: Case, ask: Ask) -> str:
     if "superseded" in states:
         return "" if books.told(id) else "overtaken by a human of whom the customer knows nothing"
     if "unknown" in states:
-        seen = all(books.with_agent(id, row["changed_at"]) for row in rows if row["state"] == "unknown")
+        unknown = [row["changed_at"] for row in rows if row["state"] == "unknown"]
+        seen = all(books.with_agent(id, at, case.leaps) for at in unknown)
         fine = seen or id in books.notices or books.conversations[id]["resolved_at"]
         return "" if fine else "of unknown outcome, and the customer was not told how to ask again"
     return f"decided ({decision['kind']}), rows {sorted(states)}, and never seen"
