@@ -34,7 +34,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that is known about a schedule at its end; `now` is the clock's time, UTC ms, `leaps` by how much it leapt."""
+    """All that is known of a schedule at its end; `now` is the clock's time, UTC ms, `leaps` by how much it leapt."""
 
     shown: Sequence[Shown]
     record: Record
