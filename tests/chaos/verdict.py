@@ -62,11 +62,18 @@ class Case:
             if one.by == "bot" and (edits or not one.edited) and (unit := _unit_of(one)):
                 yield unit, one
 
-    def amends(self, later: Sequence[int], earlier: Sequence[int]) -> bool:
-        """Whether an answer says an earlier one anew, because a late part of its album had come."""
+    def amends(self, later: Sequence[int], earlier: Sequence[int], albums: frozenset[str]) -> bool:
+        """Whether an answer says an earlier one anew, because a late part of one of its `albums` had come."""
         before, after = set(earlier), set(later)
         late = {self.record.asks[unit].group for unit in after - before}
-        return before < after and "" not in late and late <= {self.record.asks[unit].group for unit in before}
+        return before < after and "" not in late and late <= albums
+
+    def albums(self, one: Shown) -> frozenset[str]:
+        """The albums of which an answer's turn had a part, also one that the brain did without."""
+        row, events = self.books.outbox.get(one.key), self.books.events
+        asks = self.record.asks.values()
+        mine = [ask for ask in asks if row and events.get(ask.event, {}).get("turn") == row["turn"]]
+        return frozenset(ask.group for ask in mine if ask.group)
 
 
 def _unit_of(one: Shown) -> int:
@@ -158,15 +165,16 @@ def _doubled(case: Case) -> Iterator[Violation]:
     for unit, showings in said.items():
         if case.tapped(unit) and len(showings) > len(set(showings)) + case.tapped(unit):
             yield Violation("doubled", f"question {unit} was answered {len(showings)} times")
-    answers: dict[int, list[tuple[int, ...]]] = {}
+    answers: dict[int, list[tuple[tuple[int, ...], frozenset[str]]]] = {}
     for answer, one in case.said():
         if not case.tapped(answer):
             covers = case.covers(answer, one)
             for unit in covers:
-                answers.setdefault(unit, []).append(covers)
+                answers.setdefault(unit, []).append((covers, case.albums(one)))
     for unit, given in answers.items():
-        if any(not case.amends(later, earlier) for earlier, later in pairwise(given)):
-            yield Violation("doubled", f"question {unit} is part of {len(given)} answers: {given}")
+        if any(not case.amends(later, earlier, albums) for (earlier, albums), (later, _) in pairwise(given)):
+            all_of_them = [covers for covers, _ in given]
+            yield Violation("doubled", f"question {unit} is part of {len(given)} answers: {all_of_them}")
 
 
 def _disordered(case: Case) -> Iterator[Violation]:
