@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from heapq import heappop, heappush
 
-from core import wire
-from core.asking import Prediction, Question
 from core.conversation import Conversation
 from core.knowledge.entries import NONE
 from core.knowledge.rules import id_problem
@@ -147,49 +147,86 @@ def labelled(past: Past) -> tuple[LabelledTurn, ...]:
     A turn that went on (late photos of an album) counts once, as what it became. Left out is a turn of which nothing
     could be read, and one whose words or files the customer deleted or changed since.
     """
+    return tuple(turn for turn, _ in placed(past))
+
+
+def placed(past: Past) -> tuple[tuple[LabelledTurn, tuple[Message, ...]], ...]:
+    """As `labelled`, each turn with the customer's messages that it consists of."""
     became = _became(past.turns)
     told: dict[str, list[Label]] = {}
     for label in past.labels:
         told.setdefault(became.get(label.turn, label.turn), []).append(label)
+    talk = _Talk(past.messages)
     turns = [turn for turn in past.turns if turn.id not in became]
     found = []
     for place, turn in enumerate(turns):
-        own = standing(turn, past.messages)
-        if turn.question is None or own is None:
+        own = talk.own(turn) if turn.question else None
+        if own is None:
             continue
         near = (*turns[max(place - 1, 0) : place], *turns[place + 1 : place + 2])
-        after = turns[place + 1].opened_at if place + 1 < len(turns) else None
-        delivery = _delivery(turn, after, past.messages)
+        delivery = talk.delivery(turn.opened_at, turns[place + 1].opened_at if place + 1 < len(turns) else None)
         said = "" if delivery in (Delivery.SUPERSEDED, Delivery.REFUSED) else _answered(turn)
         expect, by, denied = _judged(told.get(turn.id, ()), said)
         if said and not (expect or denied or delivery) and _content(past, turn, near):
             expect, by = said, SILENCE
-        earlier = _words([message for message in past.messages if message not in own])
-        found.append(_with_question(past, turn, earlier, expect, by, denied, said))
+        judged = LabelledTurn(
+            turn.id, turn.conversation, turn.opened_at, expect=expect, by=by, denied=denied, said=said
+        )
+        found.append((_with_question(judged, turn, past, talk.earlier(turn, own)), own))
     return tuple(found)
 
 
-def standing(turn: TurnRecord, messages: Sequence[Message]) -> tuple[Message, ...] | None:
-    """The customer's messages that a turn consists of; None when one was deleted, or says something else by now.
+class _Talk:
+    """A transcript, so that its messages are found without looking through all of them for every turn."""
 
-    An edit is an event without a message of its own: it is known by its words.
-    """
-    question = wire.load(Question, turn.question) if turn.question else Question("", "")
-    asked = set(turn.events)
-    own = [message for message in messages if message.event in asked]
-    if len({message.event for message in own}) < len(asked):
-        edited = [
-            message
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._by_event: dict[str, list[Message]] = {}
+        for message in messages:
+            self._by_event.setdefault(message.event, []).append(message)
+        self._edited = [message for message in messages if message.edited_at and message.text.strip()]
+        customers = [message for message in messages if message.author.role is Role.CUSTOMER]
+        self._words = Counter(_words(message) for message in customers if not message.deleted_at)
+        self._answers = sorted(
+            (message.at, str(message.facts.get("delivery", "")))
             for message in messages
-            if message.edited_at and message.text.strip() and message.text.strip() in question.text
-        ]
-        if not edited:
+            if message.author.role is Role.BOT and message.kind is MessageKind.SAID and "candidates" in message.facts
+        )
+
+    def own(self, turn: TurnRecord) -> tuple[Message, ...] | None:
+        """The messages of a turn; None when one was deleted, or says or shows something else by now.
+
+        An edit is an event without a message of its own: it is known by its words.
+        """
+        question = turn.question or {}
+        text = str(question.get("text", ""))
+        own = [message for event in turn.events for message in self._by_event.get(event, ())]
+        if len({message.event for message in own}) < len(set(turn.events)):
+            edited = [message for message in self._edited if message.text.strip() in text]
+            if not edited:
+                return None
+            own += [message for message in edited if message.event not in turn.events]
+        if any(message.deleted_at or message.text.strip() not in text for message in own):
             return None
-        own += [message for message in edited if message.event not in asked]
-    if any(message.deleted_at or message.text.strip() not in question.text for message in own):
-        return None
-    there = {part.blob for message in own for part in message.attachments}
-    return tuple(own) if not asked or there.issuperset((*question.photos, *question.voices)) else None
+        there = {part.blob for message in own for part in message.attachments}
+        wanted = {*question.get("photos", ()), *question.get("voices", ())}
+        return tuple(own) if wanted <= there or not turn.events else None
+
+    def earlier(self, turn: TurnRecord, own: Sequence[Message]) -> tuple[str, ...]:
+        """The turn's history, without what the customer took back since."""
+        ours = Counter(_words(message) for message in own)
+        history = (turn.question or {}).get("history", ())
+        return tuple(str(line) for line in history if self._words[line] > ours[line])
+
+    def delivery(self, since: int, until: int | None) -> str:
+        """What became of the answer on its way to the customer; empty when nothing went wrong."""
+        place = bisect_left(self._answers, (since, ""))
+        at, delivery = self._answers[place] if place < len(self._answers) else (since, "")
+        return delivery if until is None or at < until else ""
+
+
+def _words(message: Message) -> str:
+    """What a message says, as a question's history has it."""
+    return " ".join(part for part in (message.text, str(message.facts.get("transcript", ""))) if part)
 
 
 async def _ended(tx: Tx, *, since: int, resolved_since: int, after: str, page: int) -> list[Past]:
@@ -199,36 +236,22 @@ async def _ended(tx: Tx, *, since: int, resolved_since: int, after: str, page: i
 
 def _became(turns: Sequence[TurnRecord]) -> dict[str, str]:
     """The turns that went on, each with the last one that holds all its events."""
-    events = [frozenset(turn.events) for turn in turns]
+    holding: dict[str, list[TurnRecord]] = {}
+    for turn in turns:
+        for event in turn.events:
+            holding.setdefault(event, []).append(turn)
     became: dict[str, str] = {}
-    for place, turn in enumerate(turns):
-        later = [turns[at].id for at in range(place + 1, len(turns)) if events[place] and events[place] <= events[at]]
-        if later:
-            became[turn.id] = later[-1]
+    for turn in turns:
+        later = [one for one in holding[turn.events[0]] if set(turn.events) <= set(one.events)] if turn.events else []
+        if later and later[-1] is not turn:
+            became[turn.id] = later[-1].id
     return became
-
-
-def _words(messages: Sequence[Message]) -> frozenset[str]:
-    """What the customer's messages say now, as a question's history has it."""
-    own = [one for one in messages if one.author.role is Role.CUSTOMER and not one.deleted_at]
-    heard = ((one.text, str(one.facts.get("transcript", ""))) for one in own)
-    return frozenset(" ".join(part for part in parts if part) for parts in heard)
 
 
 def _answered(turn: TurnRecord) -> str:
     """The entry that the bot decided to answer; empty for anything else, small talk included."""
     decision = turn.decision or {}
     return str(decision.get("entry", "")) if decision.get("kind") == "answer" and not decision.get("builtin") else ""
-
-
-def _delivery(turn: TurnRecord, until: int | None, messages: Sequence[Message]) -> str:
-    """What the transcript says of the answer's way to the customer; empty when nothing went wrong."""
-    for message in messages:
-        facts = message.facts
-        ours = message.author.role is Role.BOT and message.kind is MessageKind.SAID
-        if ours and message.at >= turn.opened_at and (until is None or message.at < until) and "candidates" in facts:
-            return str(facts.get("delivery", ""))
-    return ""
 
 
 def _judged(labels: Sequence[Label], said: str) -> tuple[str, str, tuple[str, ...]]:
@@ -265,26 +288,17 @@ def _content(past: Past, turn: TurnRecord, near: Sequence[TurnRecord]) -> bool:
     return over and alone and all(handoff.opened_at < turn.opened_at for handoff in past.handoffs)
 
 
-def _with_question(
-    past: Past, turn: TurnRecord, earlier: frozenset[str], expect: str, by: str, denied: tuple[str, ...], said: str
-) -> LabelledTurn:
-    question = wire.load(Question, turn.question)
-    prediction = wire.load(Prediction, turn.prediction) if turn.prediction else None
-    return LabelledTurn(
-        id=turn.id,
-        conversation=past.conversation.id,
-        at=turn.opened_at,
-        text=question.text,
-        photos=question.photos,
-        voices=question.voices,
-        history=tuple(line for line in question.history if line in earlier),
-        expect=expect,
-        by=by,
-        denied=denied,
+def _with_question(judged: LabelledTurn, turn: TurnRecord, past: Past, history: tuple[str, ...]) -> LabelledTurn:
+    asked, thought = turn.question or {}, turn.prediction or {}
+    return replace(
+        judged,
+        text=str(asked.get("text", "")),
+        photos=tuple(map(str, asked.get("photos", ()))),
+        voices=tuple(map(str, asked.get("voices", ()))),
+        history=history,
         decision=str((turn.decision or {}).get("kind", "")),
-        said=said,
-        confidence=prediction.confidence if prediction else None,
-        language=(prediction.language if prediction else "") or question.language or past.conversation.language,
-        release=prediction.release if prediction else turn.release,
-        model=prediction.model if prediction else "",
+        confidence=float(thought["confidence"]) if "confidence" in thought else None,
+        language=str(thought.get("language") or asked.get("language") or past.conversation.language),
+        release=str(thought.get("release") or turn.release),
+        model=str(thought.get("model", "")),
     )

@@ -11,7 +11,7 @@ from core import wire
 from core.asking import Prediction
 from core.conversation import Conversation, Owner
 from core.errors import BadInput
-from core.history import LabelledTurn, Past, labelled, past_of, standing
+from core.history import LabelledTurn, Past, labelled, past_of, placed
 from core.knowledge.entries import Entry, KnowledgeBase
 from core.store.store import Tx
 from core.store.transcript import Message, MessageKind
@@ -134,9 +134,7 @@ def _speaks_of(entry: Entry, words: list[str]) -> bool:
 
 def _about(past: Past) -> dict[str, LabelledTurn]:
     """Each turn under the customer's last message in it."""
-    turns = {turn.id: turn for turn in past.turns}
-    found = ((one, standing(turns[one.id], past.messages)) for one in labelled(past))
-    return {own[-1].id: one for one, own in found if own}
+    return {own[-1].id: turn for turn, own in placed(past) if own}
 
 
 def _drafted(past: Past) -> dict[str, str]:
