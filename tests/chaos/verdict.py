@@ -63,10 +63,14 @@ class Case:
                 yield unit, one
 
     def amends(self, later: Sequence[int], earlier: Sequence[int], albums: frozenset[str]) -> bool:
-        """Whether an answer says an earlier one anew, because a late part of one of its `albums` had come."""
+        """Whether an answer says an earlier one anew, because a late part of one of its `albums` had come.
+
+        It may have to do without the photos that the earlier one had.
+        """
         before, after = set(earlier), set(later)
         late = {self.record.asks[unit].group for unit in after - before}
-        return before < after and "" not in late and late <= albums
+        kept = all(unit in after or self.record.asks[unit].wordless for unit in before)
+        return kept and bool(late) and "" not in late and late <= albums
 
     def albums(self, one: Shown) -> frozenset[str]:
         """The albums of which an answer's turn had a part, also one that the brain did without."""
