@@ -256,13 +256,14 @@ def _known(examples: Sequence[Example], entries: Collection[str] | None, name: s
     """The examples of entries that there are, and a note for every entry that there is not."""
     if entries is None:
         return list(examples), []
+    there = frozenset(entries)
     strange: dict[str, list[int]] = defaultdict(list)
     known = []
     for one in examples:
-        if one.expect and one.expect != NONE and one.expect not in entries:
+        if one.expect and one.expect != NONE and one.expect not in there:
             strange[one.expect].append(one.line)
             continue
-        denied = tuple(entry for entry in one.denied if entry in entries)
+        denied = tuple(entry for entry in one.denied if entry in there)
         if one.expect or denied:  # what it is not, but no entry is any longer, teaches nothing
             known.append(replace(one, denied=denied))
     notes = []
