@@ -184,7 +184,7 @@ class Customer:
         unit = self._unit()
         ask.replaced = unit
         edit = self._event(f"sorry, I mean q{unit} of course?", kind=EventKind.EDITED, message=ask.message)
-        self._kept(unit, self._does(edit), edits=True)
+        self._kept(unit, self._does(edit), edits=True).group = ask.group  # it is still a part of that album
 
     def _taps_something(self) -> None:
         seen = [one for one in self.platform.shown if one.chat == self.chat]
