@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from bot.commands import database, knowledge, models, question, users
+from bot.commands import database, history, knowledge, models, question, users
 from bot.commands.doctor import doctor
 from bot.commands.up import up as run_up
 from bot.logs import configure
@@ -26,6 +26,7 @@ app.add_typer(knowledge.app, name="kb")
 app.add_typer(models.app, name="models")
 app.add_typer(users.app, name="user")
 app.add_typer(database.app, name="db")
+app.add_typer(history.app, name="history")
 app.command()(question.ask)
 app.command()(question.evaluate)
 app.command()(doctor)
