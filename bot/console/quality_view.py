@@ -16,7 +16,7 @@ from core.history import AGENT, TAP, LabelledTurn, labelled, past_of
 from core.knowledge.entries import KnowledgeBase
 from core.policy import alone
 from core.store.store import Tx
-from workers.model.selective import Selected, estimated, interval, needed, select
+from workers.model.selective import Selected, estimated, interval, needed, select, strictest
 
 DAY_MS = 86_400_000
 PERIODS = (30, 90)  # days
@@ -156,9 +156,9 @@ def _offer(asked: Sequence[Asked], budget: float) -> Offer:
     known = [one for one in asked if one.mistaken is not None]
     found: Selected = select([one.sure for one in known], [bool(one.mistaken) for one in known], budget)
     threshold = found.threshold if found.guaranteed else estimated([one.sure for one in asked], budget)
-    surest = [one for one in known if one.sure >= 1 - budget]
-    least = needed(budget)
-    begins = sum(one.sure >= 1 - budget for one in asked) / len(asked) if asked else 0.0
+    first, least = strictest(budget), needed(budget)
+    surest = [one for one in known if one.sure >= first]
+    begins = sum(one.sure >= first for one in asked) / len(asked) if asked else 0.0
     return Offer(
         budget=budget,
         threshold=threshold,

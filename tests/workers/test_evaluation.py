@@ -14,6 +14,7 @@ from core.errors import KnowledgeError
 from workers.configuration import Configuration
 from workers.evaluation import evaluate
 from workers.local import Local
+from workers.model.selective import strictest
 
 pytestmark = pytest.mark.models
 
@@ -94,9 +95,10 @@ def test_enough_cases_prove_a_threshold(local: object, folder: Path) -> None:
     cases.write_text('{"text": "Where is my order?", "expect": "track"}\n' * 59, encoding="utf-8")
     with local as opened:  # type: ignore[attr-defined]
         figures, lines = evaluate(opened, cases)
-    assert lines[0]["confidence"] > 0.95
+    sure = lines[0]["confidence"]
+    assert sure > 0.95
     rows = figures["error_budget"]["at"]
-    assert [row["guaranteed"] for row in rows] == [False, False, True]
+    assert [row["guaranteed"] for row in rows] == [False, False, sure >= strictest(0.05)]
     assert rows[-1]["bound"] <= 0.05 and rows[-1]["answered"] == 1.0
 
 

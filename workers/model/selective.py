@@ -5,8 +5,8 @@ prediction (Geifman & El-Yaniv 2017, https://arxiv.org/abs/1705.08500). For a th
 wrong ones among the labelled questions above it are binomial, so "its risk exceeds the budget" can be tested exactly.
 Thresholds are tested one after the other from strict to lax, each at the whole delta, until one is not rejected: that
 keeps the probability of ever certifying a bad one at delta without any assumption about confidences. What must not
-depend on the labelled questions is the order, so the steps are fixed in advance, and the first is where a calibrated
-confidence is within the budget by itself.
+depend on the labelled questions is the order, so the steps are fixed in advance. The first is strict, because
+confidences promise too much as soon as questions differ from those they were calibrated on (`tests/bench/budget.py`).
 
 Plain arithmetic: the gateway, which holds neither NumPy nor SciPy, imports this module for its pages.
 """
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 DELTA = 0.05  # how likely the guarantee may fail, over the draw of the labelled questions
+FIRST = 0.25  # of the budget: the doubt that the strictest threshold leaves
 LOWEST = 0.25  # no threshold below, whatever the labels say
 STEP = 0.25  # between one tested threshold and the next, in log-odds
 ENOUGH = 2  # times what a bound needs at the least: from then on a group is worth a threshold of its own
@@ -62,6 +63,12 @@ def needed(budget: float, delta: float = DELTA) -> int:
     """
     _between(budget=budget, delta=delta)
     return math.ceil(math.log(delta) / math.log1p(-budget))
+
+
+def strictest(budget: float) -> float:
+    """The threshold that is tested first; `needed` answers above it are what a proof begins with."""
+    _between(budget=budget)
+    return 1 - FIRST * budget
 
 
 def tail(wrong: int, answered: int, risk: float) -> float:
@@ -122,7 +129,7 @@ def select(
         wrong: (n,) whether the answer would be wrong; every answer to a question out of scope is.
         budget: the share of answers that may be wrong, in (0, 1).
         delta: how likely the guarantee may fail.
-        start: the strictest threshold, tested first; 1 - budget by default.
+        start: the threshold that is tested first; `strictest(budget)` by default.
 
     Raises:
         ValueError: lengths differ, or a number is out of its range.
@@ -134,7 +141,7 @@ def select(
         raise ValueError("a confidence is a number between 0 and 1")
     ordered, mistakes = _counted(confidences, wrong)
     best, most = None, 0
-    for threshold in _steps(1 - budget if start is None else start):
+    for threshold in _steps(strictest(budget) if start is None else start):
         below = bisect_left(ordered, threshold)
         answered = len(ordered) - below
         if tail(mistakes[below], answered, budget) > delta:

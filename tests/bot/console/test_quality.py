@@ -86,8 +86,8 @@ async def _last(id: str, tx: Tx) -> TurnRecord | None:
 async def test_the_page_counts_what_customers_and_agents_said(admin: Visit, house: House) -> None:
     def think(question: Question) -> Prediction:
         if "two" in question.text:  # two entries too close to each other: no threshold answers that
-            return replace(sure(question, "track-order", 0.97, "opening-hours"), rivals=("opening-hours",))
-        return sure(question, "track-order", 0.97 if "order" in question.text else 0.2, "opening-hours")
+            return replace(sure(question, "track-order", 0.99, "opening-hours"), rivals=("opening-hours",))
+        return sure(question, "track-order", 0.99 if "order" in question.text else 0.2, "opening-hours")
 
     house.brain.think = think  # type: ignore[attr-defined]
     guests = [Guest(house) for _ in range(4)]
