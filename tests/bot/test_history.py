@@ -18,24 +18,18 @@ from tests.flows.installation import environment
 
 MIA = Author("mia", "Mia", Role.AGENT)
 KNOWN = {"return-damaged", "track-order", "opening-hours"}
-COMMAND = """
-from bot import cli
-from bot.commands import history
-cli.app.add_typer(history.app, name="history")
-cli.main()
-"""
 
 
 async def runs(data: Path, *words: object, status: int = 0) -> str:
     """Type `polydesk history ...`; returns what it said."""
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", COMMAND, "history", *map(str, words)],
+        [sys.executable, "-m", "bot", "history", *map(str, words)],
         cwd=data,
         env={**environment(data), "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == status, (words, done.returncode, done.stdout, done.stderr)
