@@ -149,8 +149,8 @@ def proof(selected: Selected | None) -> str:
     # Without a single mistake; at the same share of questions that are answered.
     wanted = needed(selected.budget, selected.delta) / (selected.coverage or 1.0)
     if selected.answered and wanted <= selected.cases:
-        mistakes = f"{selected.wrong} of {plural(selected.answered, 'answer')} wrong"
-        return f"estimated, not guaranteed: {labelled}, but {mistakes} is too much for a proof"
+        mistakes = f"{selected.wrong} of {plural(selected.answered, 'answer')}"
+        return f"estimated, not guaranteed: {labelled} do not prove it, with {mistakes} to them wrong"
     return f"estimated, not guaranteed: {labelled}, about {_rounded(wanted)} needed"
 
 
@@ -250,7 +250,7 @@ def panels(results: Results) -> Iterator[Panel]:
         "Ways of putting channels together",
         plots.comparison(results),
         "How often each way finds the right entry; the line is where the true share lies with 95 % certainty. Ways "
-        "whose lines overlap much are not proven to differ. The green one is in use.",
+        "whose lines overlap much are not proven to differ. The green one was chosen.",
         "No two strategies were compared.",
     )
     yield Panel(

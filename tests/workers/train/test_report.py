@@ -13,7 +13,7 @@ import pytest
 
 from core.knowledge.entries import Entry, KnowledgeBase
 from core.knowledge.lint import Finding
-from workers.model.selective import select
+from workers.model.selective import Selected, select
 from workers.train import plots
 from workers.train.report import lacking, number, page, percent, proof, share, summary, times, write
 from workers.train.results import (
@@ -150,7 +150,7 @@ def test_its_figures_are_those_of_the_results() -> None:
         row = f"{percent(one.threshold)} {one.answered} of {one.cases} {one.wrong} {percent(one.bound)} {proof(one)}"
         assert row in text, row
     for words in (
-        "late in use", "TF-IDF to be beaten", "ran out of memory", "It is right most often.", "Two cases went wrong.",
+        "late chosen", "TF-IDF to be beaten", "ran out of memory", "It is right most often.", "Two cases went wrong.",
         "cases 0.912 0.876 failed", "return: has no variants", "off by 4.2 %, from 17 %", "encoding 12 s, early 10 min",
         "3 entries, 9 ways of asking, 7 example photos", "321 labelled questions", "280 to train on, 40 to choose by",
         "15 January 2027", "made of 2a", "Not put to use.",
@@ -310,15 +310,18 @@ def test_it_says_what_is_not_known() -> None:
 
 
 def test_a_proof_is_only_promised_where_there_is_one() -> None:
-    sure = [0.99] * 400
-    proven = select(sure, [False] * 400, 0.02)
+    proven = Selected(0.02, 0.05, 0.9, 400, 380, 1, 0.012, True)
     assert proof(proven) == "guaranteed by 400 labelled questions, with a probability of 95 %"
-    few = select([0.99] * 40 + [0.3] * 40, [False] * 80, 0.02)
-    assert proof(few) == "estimated, not guaranteed: 80 labelled questions, about 300 needed"  # half are answered
-    many = select(sure, [True] * 20 + [False] * 380, 0.02)
+    # 149 answers without a mistake would do, and half of the questions are answered
+    few = Selected(0.02, 0.05, 0.9, 80, 40, 0, 0.07, False)
+    assert proof(few) == "estimated, not guaranteed: 80 labelled questions, about 300 needed"
+    many = Selected(0.02, 0.05, 0.9, 400, 380, 20, 0.08, False)
     assert proof(many) == (
-        "estimated, not guaranteed: 400 labelled questions, but 20 of 400 answers wrong is too much for a proof"
+        "estimated, not guaranteed: 400 labelled questions do not prove it, with 20 of 380 answers to them wrong"
     )
+    nobody = Selected(0.02, 0.05, 1.0, 1, 0, 0, 1.0, False)
+    assert proof(nobody) == "estimated, not guaranteed: 1 labelled question, about 150 needed"
+    assert proof(Selected(0.02, 0.05, 1.0, 0, 0, 0, 1.0, False)).endswith("0 labelled questions, about 150 needed")
     assert proof(None) == "not proven: no labelled question chose a threshold"
 
 
