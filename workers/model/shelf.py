@@ -13,6 +13,7 @@ from workers.model.ports import ImageEncoder, LanguageIdentifier, SpeechRecognis
 from workers.model.weights import fetch, lock
 
 if TYPE_CHECKING:  # scipy behind it, which nobody needs who leaves tone of voice off
+    from workers.model.tone import ToneReader
     from workers.model.voice import VoiceEncoder
 
 MINILM, MULTILINGUAL, LITE2, MOONSHINE, AUTO = "minilm", "multilingual", "efficientnet-lite2", "moonshine", "auto"
@@ -103,6 +104,18 @@ class Shelf:
         return cast("VoiceEncoder", self._once("voice", self._voice))
 
     @property
+    def tone(self) -> ToneReader:
+        """The reader of tone of voice, over the voice encoder; raises Broken like `text`."""
+
+        def load() -> ToneReader:
+            from workers.model import tone
+            from workers.model.listening import Listener
+
+            return tone.ToneReader(self.voice, tone.load(), Listener())
+
+        return cast("ToneReader", self._once("tone", load))
+
+    @property
     def reader(self) -> TextReader:
         """The reader of text in pictures."""
 
@@ -143,14 +156,20 @@ class Shelf:
             from workers.model.text import minilm
 
             return minilm(fetch.folder(self._models, "text-en"), self._threads)
+        named = None if name == MINILM else hub.find(name)
+        if named is not None:
+            from workers.model import tuned
+
+            if tuned.is_tuned(named):
+                return tuned.load(named, device=hub.device(self._device), threads=self._threads)
         device = self._torch()
         from workers.model.pooled import PooledText
 
-        if name == MINILM:
+        if named is None:
             digest = f"minilm-{lock.job('text-en').digest[:12]}"
             folder = fetch.folder(self._models, "text-en")
             return PooledText(folder, device=device, digest=digest, languages=frozenset({"en"}))
-        return PooledText(hub.find(name), device=device)
+        return PooledText(named, device=device)
 
     def _image(self) -> ImageEncoder:
         from workers.model import image
@@ -169,12 +188,14 @@ class Shelf:
         return speech.Recogniser(speech.load(folder, device=self._torch()), Listener())
 
     def _voice(self) -> VoiceEncoder:
-        from workers.model import voice
+        from workers.model import phonetic, voice
 
         name = self._names["voice"]
-        if name in (AUTO, ECAPA):
-            return voice.ecapa(fetch.folder(self._models, "voice"), device=self._torch())
-        return voice.load(hub.find(name), device=self._torch())
+        if name not in (AUTO, ECAPA):
+            return voice.load(hub.find(name), device=self._torch())
+        folders = [fetch.folder(self._models, job) for job in ("voice", "speech-en")]
+        device = self._torch()
+        return phonetic.Together(voice.ecapa(folders[0], device=device), phonetic.shipped(folders[1], device=device))
 
     def _torch(self) -> str:
         """The device, torch held to its share of the cores."""

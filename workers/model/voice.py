@@ -90,7 +90,7 @@ class SpeechBrainVoice:
 
     def _heard(self, wave: Wave) -> list[NDArray[np.float32]]:
         lacking = max(0, _SHORTEST - len(wave))
-        whole = np.pad(np.asarray(wave, dtype=np.float32), (lacking // 2, lacking - lacking // 2))
+        whole = np.pad(evened(wave), (lacking // 2, lacking - lacking // 2))
         torch = self._torch
         with torch.inference_mode():
             one = torch.ones(1, device=self._device)
@@ -108,6 +108,13 @@ class SpeechBrainVoice:
             layers.append(x)
         x = net.mfa(self._torch.cat(layers[1:], dim=1))
         return net.fc(net.asp_bn(net.asp(x))), layers
+
+
+def evened(wave: Wave) -> Wave:
+    """A wave made so loud that its loud frames are at -20 dB: how far the microphone was says nothing of the voice."""
+    frames = wave[: len(wave) // prosody.HOP * prosody.HOP].reshape(-1, prosody.HOP)
+    loud = np.sqrt(np.percentile((frames**2).mean(axis=1), 95)) if len(frames) else 0.0
+    return np.asarray(wave * (0.1 / loud if loud > 1e-5 else 1.0), dtype=np.float32)
 
 
 def ecapa(folder: Path, *, device: str = "cpu") -> SpeechBrainVoice:
