@@ -28,6 +28,7 @@ from workers.model.heard import Said, hear
 from workers.model.ports import TextEncoder, WordTower
 from workers.model.scoring import Scored, score_all
 from workers.model.shelf import Shelf
+from workers.model.trained import Trained
 from workers.perceiving import Perceived, Read, perceive
 from workers.rehearsal import rehearse_media, rehearse_words
 from workers.tongues import Spoken, spoken
@@ -62,6 +63,7 @@ class Engine:
         *,
         photos: bool,
         builtins: bool = True,
+        trained: Trained | None = None,
     ) -> None:
         self._shelf = shelf
         self._read = read
@@ -69,6 +71,7 @@ class Engine:
         self._cache = cache
         self._photos = photos
         self._builtins = builtins
+        self._trained = trained
         self._adapted: OrderedDict[tuple[str, str], Adapted] = OrderedDict()
         self._releases: OrderedDict[str, Release] = OrderedDict()
         self._conses: dict[str, Conse] = {}
@@ -138,6 +141,27 @@ class Engine:
             answers |= dict(zip(places, told, strict=True))
         return [answers[place] for place in range(len(questions))]
 
+    def listen(self, question: Question) -> Said:
+        """What a question holds, perceived but not scored.
+
+        Raises:
+            PolydeskError: it cannot be read at all.
+        """
+        return self._said(self._case(question))
+
+    def encoder(self, knowledge: KnowledgeBase) -> TextEncoder:
+        """The text encoder for a knowledge base's own language."""
+        return self._shelf.text("en" if knowledge.language.startswith("en") else knowledge.language)
+
+    @property
+    def pictures(self) -> tuple[str, int]:
+        """Digest of the image encoder and the length of its vectors; loads it."""
+        return self._shelf.image.digest, self._shelf.image.dim
+
+    def adapted(self, knowledge: KnowledgeBase, trained: Trained) -> Adapted:
+        """A knowledge base with what a model has learned, for whoever trains one; nothing is kept."""
+        return self._learn(knowledge, self.encoder(knowledge), trained)
+
     def _case(self, question: Question) -> _Case:
         release = self._known(question.release)
         perceived = perceive(question, self._shelf, self._read)
@@ -150,7 +174,10 @@ class Engine:
         first = cases[0]
         adapted = self._adapt(first.perceived.question.release, first.release.knowledge, first.encoder)
         heard = hear([self._said(case) for case in cases], first.encoder, adapted.spelling)
-        scored = score_all(adapted, heard, talk=self._builtins)
+        trained = self._trained if self._trained and self._trained.encoder == first.encoder.digest else None
+        scored = score_all(adapted, heard, fusion=trained.pool if trained else None, talk=self._builtins)
+        if trained:
+            scored = [trained.corrected(one, first.release.knowledge.error_budget) for one in scored]
         return [self._told(case, one, adapted) for case, one in zip(cases, scored, strict=True)]
 
     def _said(self, case: _Case) -> Said:
@@ -210,21 +237,23 @@ class Engine:
         place = (blob, encoder.digest)
         known = self._adapted.get(place)
         if known is None:
-            image = self._shelf.image if self._photos else None
-            known = adapt(
-                knowledge,
-                text=encoder,
-                photos=self._examples(knowledge) if self._photos else {},
-                tower=image if isinstance(image, WordTower) else None,
-                cache=self._cache,
-            )
-            self._adapted[place] = known
+            known = self._adapted[place] = self._learn(knowledge, encoder, self._trained)
             while len(self._adapted) > _KEPT:
                 self._adapted.popitem(last=False)
         self._adapted.move_to_end(place)
         return known
 
-    def _examples(self, knowledge: KnowledgeBase) -> dict[str, list[tuple[str, Floats]]]:
+    def _learn(self, knowledge: KnowledgeBase, encoder: TextEncoder, trained: Trained | None) -> Adapted:
+        image = self._shelf.image if self._photos else None
+        return adapt(
+            trained.taught(knowledge) if trained else knowledge,
+            text=encoder,
+            photos=self._examples(knowledge, trained) if self._photos else {},
+            tower=image if isinstance(image, WordTower) else None,
+            cache=self._cache,
+        )
+
+    def _examples(self, knowledge: KnowledgeBase, trained: Trained | None) -> dict[str, list[tuple[str, Floats]]]:
         """The vectors of the example photos; one that cannot be read is left out, for `kb lint` and the log to name."""
         found: dict[str, list[tuple[str, Floats]]] = {}
         for entry in knowledge.live:
@@ -232,7 +261,10 @@ class Engine:
                 vector = self._example(name)
                 if vector is not None:
                     found.setdefault(entry.id, []).append((name, vector))
-        return found
+            if trained and trained.image == self._shelf.image.digest:
+                learned = trained.photos.get(entry.id, ())
+                found.setdefault(entry.id, []).extend((f"a customer's photo {i + 1}", v) for i, v in enumerate(learned))
+        return {id: some for id, some in found.items() if some}
 
     def _example(self, name: str) -> Floats | None:
         encoder = self._shelf.image

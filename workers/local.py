@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from core import wire
 from core.asking import Prediction, Question
-from core.errors import BadInput, Broken
+from core.errors import Broken
 from core.knowledge.entries import KnowledgeBase, Release
 from core.knowledge.files import load
 from core.store.tables import new_id
 from workers.configuration import Configuration
 from workers.encodings import Encodings
 from workers.engine import Engine
+from workers.model.adapt import Adapted
+from workers.model.heard import Said
+from workers.model.ports import TextEncoder
 from workers.model.shelf import Shelf
+from workers.model.trained import Trained
 
 
 class Local:
@@ -28,6 +33,27 @@ class Local:
         self.knowledge = knowledge
 
     @property
+    def encoder(self) -> TextEncoder:
+        """The text encoder for the knowledge base's language."""
+        return self._engine.encoder(self.knowledge)
+
+    @property
+    def pictures(self) -> tuple[str, int]:
+        """Digest of the image encoder and the length of its vectors."""
+        return self._engine.pictures
+
+    def adapt(self, knowledge: KnowledgeBase, model: Trained) -> Adapted:
+        """A knowledge base as it is with what a model has learned, nothing of it kept."""
+        return self._engine.adapted(knowledge, model)
+
+    def listen(
+        self, text: str, photos: Sequence[str] = (), voices: Sequence[str] = (), history: Sequence[str] = ()
+    ) -> Said:
+        """What a question holds, perceived but not scored; raises PolydeskError when nothing of it can be read."""
+        question = Question(new_id(), self._release, text, tuple(photos), tuple(voices), tuple(history))
+        return self._engine.listen(question)
+
+    @property
     def name(self) -> str:
         """The knowledge base's title with the beginning of its digest."""
         return f"{self.knowledge.title} {self._release[:12]}"
@@ -35,15 +61,23 @@ class Local:
     @classmethod
     @contextmanager
     def open(
-        cls, kb: Path, configuration: Configuration, model: Path | None = None, *, builtins: bool = True
+        cls,
+        kb: Path,
+        configuration: Configuration,
+        model: Path | None = None,
+        *,
+        builtins: bool = True,
+        photos: bool = False,
     ) -> Iterator[Local]:
         """Load a knowledge base and the models it needs.
 
         Raises:
-            KnowledgeError: the file is wrong. BadInput: the model folder holds none. Broken: weights are missing.
+            KnowledgeError: the file is wrong. BadInput: the model folder holds none, or a damaged one. Broken: weights
+                are missing.
         """
-        if model is not None:
-            raise BadInput(f"{model} holds no model that this version can read: leave --model out for the shipped one")
+        trained = Trained.load(model) if model is not None else None
+        if trained is not None and trained.text is not None:
+            configuration = replace(configuration, text_model=str(trained.text))
         knowledge = load(kb)
         release = hashlib.sha256(wire.dumps(knowledge).encode()).hexdigest()
         cache = Encodings(configuration.encodings)
@@ -52,8 +86,9 @@ class Local:
             _read,
             lambda blob: Release("local", 0, knowledge),
             cache,
-            photos=any(entry.photos for entry in knowledge.live),
+            photos=photos or any(entry.photos for entry in knowledge.live) or bool(trained and trained.photos),
             builtins=builtins,
+            trained=trained,
         )
         try:
             yield cls(engine, knowledge, release)

@@ -41,7 +41,7 @@ def ask(
         raise BadInput("ask something: --text, --photo or --voice")
     from workers.local import Local
 
-    with Local.open(kb, _configured(), model) as local:
+    with Local.open(kb, configured(), model) as local:
         prediction = local.ask(text, photos, voices, tuple(history or ()))
         decision = alone(prediction, local.knowledge)
         told = describe(prediction, decision, local.knowledge, local.name)
@@ -67,7 +67,7 @@ def evaluate(
     from workers.evaluation import evaluate as run
     from workers.local import Local
 
-    with Local.open(kb, _configured(), model, builtins=False) as local:
+    with Local.open(kb, configured(), model, builtins=False) as local:
         figures, lines = run(local, cases)
     if predictions is not None:
         predictions.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
@@ -111,7 +111,8 @@ def describe(prediction: Prediction, decision: Decision, knowledge: KnowledgeBas
     }
 
 
-def _configured() -> Configuration:
+def configured() -> Configuration:
+    """The settings that a model in this process needs; prepares the weights first."""
     settings = load()
     make_ready(settings.models)
     return Configuration(

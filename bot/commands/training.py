@@ -1,0 +1,57 @@
+"""`polydesk train`: a knowledge base, with what past conversations taught, becomes a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.commands.question import configured
+from core.errors import BadInput
+
+
+def train(
+    kb: Annotated[Path, typer.Option("--kb", help="A folder with kb.yaml, or the file itself.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder of the model; made when it is not there.")],
+    history: Annotated[Path | None, typer.Option(help="What `polydesk history export` wrote.")] = None,
+    finetune: Annotated[bool, typer.Option("--finetune", help="Fine-tune the text encoder too: minutes.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Also train the other fusion strategies.")] = False,
+) -> None:
+    """Train on a knowledge base and past conversations; writes a model with a report.
+
+    The knowledge base's cases train nothing: they decide whether the model is better than the shipped one.
+    """
+    if history is not None and not history.is_file():
+        raise BadInput(f"there is no file {history}: write one with polydesk history export {history}")
+    _must_be_ours(out)
+    if finetune:
+        raise BadInput("--finetune is not built yet: train without it")
+    from workers.train.log import Log
+    from workers.train.run import train as run
+
+    with Log(out / "log") as log:
+        found = run(kb, history, out, configured(), log, compare=compare)
+    for one in found.strategies:
+        mark = "*" if one.name == found.chosen else " "
+        accuracy = "" if one.accuracy.value is None else f"{100 * one.accuracy.value:5.1f} % right"
+        typer.echo(f"{mark} {one.name:<30} {accuracy}")
+    if not found.held:
+        typer.echo("nothing was held out to measure by: add variants, or train with --history")
+    promotion = found.promotion
+    if promotion is not None:
+        typer.echo(f"{'better or equal' if promotion.promoted else 'not promoted'}: {promotion.why}")
+    typer.echo(f"{out / 'report.html'}\nuse it: polydesk ask --kb {kb} --model {out} --text ...")
+
+
+def _must_be_ours(out: Path) -> None:
+    """Nothing of somebody else's is written over."""
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{out} is not a folder: name one for the model")
+    ours = ("model.json", "results.json", "report.html", "log")
+    if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
+        raise BadInput(f"{out} holds other files: name an empty folder, or one that train made")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise BadInput(f"{out} cannot be made ({problem.strerror}): name a folder that you may write to") from problem

@@ -1,0 +1,93 @@
+"""A model's folder: what was learned comes back, what is damaged or strange is refused with what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import BadInput
+from core.knowledge.entries import Entry, KnowledgeBase
+from workers.model.calibration import Thresholds
+from workers.model.fusion.gate import Gate
+from workers.model.fusion.pool import LogPool
+from workers.model.recalibration import Recalibration
+from workers.model.scoring import Scored
+from workers.model.trained import FIXED, Learned, Trained
+
+KNOWLEDGE = KnowledgeBase(
+    title="shop",
+    error_budget=0.02,
+    entries=(
+        Entry(id="hours", question="When are you open?", answer={}, variants=("opening hours",)),
+        Entry(id="returns", question="How do I send it back?", answer={}),
+    ),
+)
+
+
+def model() -> Trained:
+    return Trained(
+        "minilm-1",
+        learned={"hours": Learned(("are you open on sunday", "Opening Hours"), 1), "gone": Learned(("x",))},
+        photos={"hours": np.eye(4, dtype=np.float32)[:1]},
+        image="lite2-1",
+        correction=Recalibration(temperature=2.0),
+        answer_at=0.8,
+        budget=0.02,
+    )
+
+
+def test_what_was_learned_comes_back(tmp_path: Path) -> None:
+    model().save(tmp_path / "m")
+    again = Trained.load(tmp_path / "m")
+    assert (again.encoder, again.learned, again.correction, again.answer_at) == (
+        "minilm-1",
+        model().learned,
+        model().correction,
+        0.8,
+    )
+    np.testing.assert_array_equal(again.photos["hours"], model().photos["hours"])
+    assert isinstance(again.pool, Gate)
+
+
+def test_customers_words_become_variants_once_and_only_of_entries_that_are_there() -> None:
+    taught = model().taught(KNOWLEDGE)
+    assert [entry.variants for entry in taught.entries] == [("opening hours", "are you open on sunday"), ()]
+
+
+def test_a_proven_threshold_holds_for_its_own_budget_only() -> None:
+    ours = Thresholds(0.6, 0.3)
+    assert model().limits(ours, 0.02) == Thresholds(0.8, 0.3)
+    assert model().limits(ours, 0.05) == ours
+    lower = Trained("m", answer_at=0.2, budget=0.02)
+    assert lower.limits(ours, 0.02) == Thresholds(0.2, 0.2)
+
+
+def test_confidences_are_corrected() -> None:
+    told = model().corrected(Scored(confidence=0.9, answer_at=0.6, clarify_at=0.3), 0.02)
+    assert told.confidence == pytest.approx(0.75) and (told.answer_at, told.clarify_at) == (0.8, 0.3)
+
+
+def test_fixed_weights_stay_fixed(tmp_path: Path) -> None:
+    Trained("m", fusion=FIXED).save(tmp_path)
+    assert isinstance(Trained.load(tmp_path).pool, LogPool)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"form": 1}', json.dumps({"form": 1, "encoder": "m", "fusion": "x"})])
+def test_a_damaged_model_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(BadInput, match="train again"):
+        Trained.load(tmp_path)
+
+
+def test_a_model_of_another_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text('{"form": 99}')
+    with pytest.raises(BadInput, match="form 99"):
+        Trained.load(tmp_path)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="holds no model"):
+        Trained.load(tmp_path)

@@ -1,0 +1,122 @@
+"""The ways of fusing that a training compares, each behind one method."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from workers.model.adapt import Adapted
+from workers.model.fusion.gate import shipped
+from workers.model.fusion.joint import Dimensions, inputs
+from workers.model.fusion.opinions import Fusion, Opinion
+from workers.model.fusion.pool import LogPool
+from workers.model.heads import Floats
+from workers.model.heard import Heard
+from workers.model.trained import FIXED, LATE
+from workers.train.log import Log
+from workers.train.strategies import STEPS, STRATEGIES, Points, Strategy, fit
+
+BASELINE = "TF-IDF + logistic regression"
+
+
+class Rival:
+    """A way of fusing: its `name`, `seconds` of training, and how long its questions `took` altogether."""
+
+    baseline = False
+    note = ""
+
+    def __init__(self, name: str, seconds: float = 0.0) -> None:
+        self.name, self.seconds = name, seconds
+        self.took, self.asked = 0.0, 0
+
+    def scores(self, heard: Sequence[Heard], opinions: Sequence[Sequence[Opinion]], entries: int) -> list[Floats]:
+        """Probabilities (entries,) for each question."""
+        began = time.perf_counter()
+        found = self._scores(heard, opinions, entries)
+        self.took += time.perf_counter() - began
+        self.asked += len(heard)
+        return found
+
+    def pooled(self) -> Rival:
+        """What fuses opinions alone, to leave channels out: itself, or the learned gate."""
+        return Pooled(LATE, shipped())
+
+    def _scores(self, heard: Sequence[Heard], opinions: Sequence[Sequence[Opinion]], entries: int) -> list[Floats]:
+        raise NotImplementedError
+
+
+class Pooled(Rival):
+    """Fuses the channels' opinions; needs no training of its own."""
+
+    def __init__(self, name: str, fusion: Fusion) -> None:
+        super().__init__(name)
+        self._fusion = fusion
+
+    def pooled(self) -> Rival:
+        """Another one that counts its own time."""
+        return Pooled(self.name, self._fusion)
+
+    def _scores(self, heard: Sequence[Heard], opinions: Sequence[Sequence[Opinion]], entries: int) -> list[Floats]:
+        return [self._fusion.fuse(some, entries) for some in opinions]
+
+
+class Joint(Rival):
+    """Fuses vectors, by a network that was trained on the knowledge base's own points."""
+
+    note = "trained on the knowledge base's phrases and photos alone"
+
+    def __init__(self, name: str, net: Strategy, dimensions: Dimensions, seconds: float) -> None:
+        super().__init__(name, seconds)
+        self._net, self._dimensions = net, dimensions
+
+    def _scores(self, heard: Sequence[Heard], opinions: Sequence[Sequence[Opinion]], entries: int) -> list[Floats]:
+        some = inputs(list(heard), self._dimensions.words, self._dimensions.pictures)
+        with torch.no_grad():
+            return list(self._net(*some.tensors()).exp()[:, :-1].numpy())
+
+
+class Floor(Rival):
+    """The baseline: TF-IDF with logistic regression over all words that were typed, heard or read."""
+
+    baseline = True
+
+    def __init__(self, adapted: Adapted) -> None:
+        super().__init__(BASELINE)
+        began = time.perf_counter()
+        self._model = None
+        if adapted.texts is not None:
+            spoken = adapted.texts.matcher.spoken
+            texts = [name for name, said in zip(adapted.texts.names, spoken, strict=True) if said]
+            owner = adapted.texts.members[adapted.texts.matcher.owner[spoken]]
+            if len(np.unique(owner)) > 1:
+                self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(texts)
+                self._model = LogisticRegression(C=10, max_iter=1000).fit(self._words.transform(texts), owner)
+        self.seconds = time.perf_counter() - began
+
+    def _scores(self, heard: Sequence[Heard], opinions: Sequence[Sequence[Opinion]], entries: int) -> list[Floats]:
+        found = np.zeros((len(heard), entries), dtype=np.float32)
+        if self._model is not None and heard:
+            texts = [" ".join((one.said.text, one.said.transcript, *one.said.ocr)) for one in heard]
+            found[:, self._model.classes_] = self._model.predict_proba(self._words.transform(texts))
+        return list(found)
+
+
+def rivals(adapted: Adapted, log: Log, *, compare: bool, words: int, pictures: int) -> dict[str, Rival]:
+    """Fixed weights and the learned gate; to `compare`, also the strategies that fuse vectors, and the baseline."""
+    found: dict[str, Rival] = {LATE: Pooled(LATE, shipped()), FIXED: Pooled(FIXED, LogPool())}
+    if not compare:
+        return found
+    points = Points.of(adapted, pictures)
+    for name in STRATEGIES if len(points.phrases) else ():
+        dimensions = Dimensions(name, words, pictures)
+        with log.stage(name, STEPS) as stage:
+            began = time.perf_counter()
+            net = fit(dimensions, points, told=stage.step)
+            found[name] = Joint(name, net, dimensions, time.perf_counter() - began)
+    found[BASELINE] = Floor(adapted)
+    return found
