@@ -10,8 +10,8 @@ import numpy as np
 from core.asking import Candidate
 from workers.model.adapt import Adapted
 from workers.model.channels import Texts, opinions
-from workers.model.fusion.gate import shipped
 from workers.model.fusion.opinions import Fusion
+from workers.model.fusion.pool import LogPool
 from workers.model.heard import Heard
 from workers.model.smalltalk import PERSON, signs
 
@@ -46,10 +46,10 @@ def score_all(
     Args:
         adapted: the knowledge base.
         questions: encoded by the encoder that the knowledge base was adapted with.
-        fusion: makes one opinion of the channels'; the learned gate by default.
+        fusion: makes one opinion of the channels'; fixed weights by default.
         talk: whether small talk may win.
     """
-    pool = fusion if fusion is not None else shipped()
+    pool = fusion if fusion is not None else LogPool()
     texts = Texts(adapted, questions)
     return [_score(adapted, heard, texts, pool, talk) for heard in questions]
 
