@@ -324,7 +324,7 @@ def test_no_trace_breaks_the_rules_of_ownership() -> None:
             # The same traces in every run, so that nobody's change fails over a trace that only this run thought of;
             # take `derandomize` away to look for new ones.
             derandomize=True,
-            max_examples=60,
+            max_examples=35,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, Locator, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from tests.bot.console.stage import PASSWORD
+
+_PATIENCE = 20_000  # ms; a busy machine takes its time
 
 CHROMIUM = "/usr/bin/chromium"
 SWITCHES = (
@@ -57,7 +59,8 @@ class Complaints(list[str]):
 async def page_of(browser: Browser, url: str, **options: object) -> AsyncIterator[Page]:
     """A person's window, with cookies and storage of its own."""
     context = await browser.new_context(base_url=url, locale="en-GB", **options)  # type: ignore[arg-type]
-    context.set_default_timeout(8000)
+    context.set_default_timeout(_PATIENCE)
+    expect.set_options(timeout=_PATIENCE)
     complaints = Complaints()
     context.on("page", complaints.listen)
     page = await context.new_page()
