@@ -12,7 +12,7 @@ import structlog
 
 from core.bell import Bell
 from core.conversation import Conversation, Owner
-from core.errors import Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
+from core.errors import MENDING, Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
 from core.lanes import Lanes, backoff
 from core.leases import Alone, Holding, Lost
 from core.live import Live, Published
@@ -30,7 +30,6 @@ log = structlog.get_logger()
 _LONGEST_PAUSE = 60.0  # seconds between two attempts
 _LONGEST_WAIT = 3600.0  # seconds that a platform may make us wait
 _GIVE_UP_MS = 6 * 3600 * 1000  # of a platform that cannot be reached; nobody wants yesterday's answer
-_MENDING = 5.0  # seconds until a database that somebody must mend is tried again
 _GLANCE = 0.02  # seconds between two looks
 _LOOK_AFTER = 2.0  # seconds until a platform shows what it took
 _ASKED_AGAIN = "asked_again"
@@ -209,7 +208,7 @@ class Courier:
                 await self._clock.sleep(max(problem.after, 0.2))
             except Broken as problem:
                 log.error("delivery.not_recorded", problem=str(problem))
-                await self._clock.sleep(_MENDING)
+                await self._clock.sleep(MENDING)
 
     async def _record(self, row: Outgoing, problem: PolydeskError) -> None:
         """Write down that a row did not (surely) arrive, where the agent sees it; the customer may ask again."""

@@ -24,6 +24,8 @@ from collections.abc import Sequence
 
 from core.values import Problem
 
+MENDING = 5.0  # seconds until what is `Broken` is tried again: somebody may have mended it
+
 
 class PolydeskError(Exception):
     """The root; never raised itself."""

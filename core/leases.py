@@ -23,7 +23,7 @@ from typing import Protocol
 
 import structlog
 
-from core.errors import Broken, PolydeskError, Retry
+from core.errors import MENDING, Broken, PolydeskError, Retry
 from core.ports import Clock
 from core.store.store import Store, Tx
 
@@ -34,7 +34,6 @@ RENEW_EVERY = 2.0
 LOOK_EVERY = 2.0  # seconds between two looks for work that nobody has the lease of
 _MARGIN = 1.0  # seconds by which a holder stops before others may begin
 _AGAIN = 1.0  # seconds between two attempts at what another gateway does
-_MENDING = 5.0  # seconds between two attempts at a database that somebody must mend
 _REST = 3.0  # seconds for which a lease is kept without anything to do
 SKEW_MS = 5_000  # by how much a gateway's clock may differ from the database's
 
@@ -171,7 +170,7 @@ class Leases:
                 ours = not await self._get(name)
             except PolydeskError as problem:
                 # Whatever it is may be mended while we run; nobody else would do this work then.
-                pause = max(problem.after, _AGAIN) if isinstance(problem, Retry) else _MENDING
+                pause = max(problem.after, _AGAIN) if isinstance(problem, Retry) else MENDING
                 log.warning("lease.not_taken", name=name, seconds=pause, problem=str(problem))
                 ours = False
             if ours:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from adapters.pacing import Limit, Pace
 from adapters.slack.client import Client
 from adapters.slack.intake import Intake
 from adapters.slack.parse import BotIdentity, parse
+from adapters.stumbling import stumble
 from core.errors import PolydeskError, Retry, Throttled
 from core.ports import Memory, Reading, Standing
 from core.values import Address, InboundEvent
@@ -96,9 +96,7 @@ class Gaps:
             except PolydeskError as problem:
                 log.warning("slack.gap_not_told", problem=str(problem))
             except Exception as bug:
-                # Live events go on. Where it is, but not its message, which may hold what people wrote.
-                trace = "".join(traceback.format_tb(bug.__traceback__))
-                log.error("slack.gap_stumbled", bug=type(bug).__name__, trace=trace)
+                log.error("slack.gap_stumbled", **stumble(bug))  # live events go on
 
     async def _read_all(self) -> None:
         owed, self._owed = self._owed, {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
@@ -14,14 +13,14 @@ from adapters.fields import child, string
 from adapters.slack.parse import BotIdentity, parse, shared_by_us
 from adapters.slack.people import People
 from adapters.slack.sending import Shares
-from core.errors import Broken, Retry
+from adapters.stumbling import stumble
+from core.errors import MENDING, Broken, Retry
 from core.ports import Hear
 from core.values import InboundEvent
 
 log = structlog.get_logger()
 
 PATIENCE = 2.0  # seconds for tries of our own; after three Slack takes us for dead, and comes again in a minute
-_MENDING = 5.0  # seconds until something broken is tried again
 
 _REMOVED = {
     "app_uninstalled": "the app was removed from the workspace: install it again, then restart with its new token",
@@ -79,11 +78,9 @@ class Intake:
                 await asyncio.sleep(trouble.after)
             except Broken as trouble:
                 log.error("slack.not_committed", event_id=event.id, problem=str(trouble))
-                raise Retry(str(trouble), _MENDING) from trouble
+                raise Retry(str(trouble), MENDING) from trouble
             except Exception as bug:
-                # Where it is, but neither its message nor local variables: both may hold what people wrote.
-                trace = "".join(traceback.format_tb(bug.__traceback__))
-                log.error("slack.stumbled", event_id=event.id, bug=type(bug).__name__, trace=trace)
+                log.error("slack.stumbled", event_id=event.id, **stumble(bug))
                 raise Retry(f"{type(bug).__name__} while hearing {event.id}") from bug
 
     async def _introduced(self, event: InboundEvent) -> InboundEvent:

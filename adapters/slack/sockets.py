@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import traceback
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +21,7 @@ from adapters.slack.client import Client
 from adapters.slack.dispatch import Dispatch
 from adapters.slack.gaps import Gaps
 from adapters.slack.trouble import broken_off
+from adapters.stumbling import stumble
 from core.errors import PolydeskError, Retry
 from core.ports import Standing
 
@@ -121,7 +121,7 @@ class Sockets:
                 why = await self._listen(socket)
             except Exception as bug:
                 # Nobody watches this task, and without it Slack is deaf: a new connection may do better.
-                _stumbled(bug)
+                log.error("slack.connection_stumbled", **stumble(bug))
                 why = "a bug of ours"
             log.info("slack.reconnecting", why=why)
             if why == "link_disabled":
@@ -159,7 +159,7 @@ class Sockets:
                 log.warning("slack.not_connected", seconds=wait, problem=str(problem))
             except Exception as bug:
                 wait = LONGEST_PAUSE
-                _stumbled(bug)
+                log.error("slack.connection_stumbled", **stumble(bug))
             await asyncio.sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -209,12 +209,6 @@ async def _stopped(tasks: set[asyncio.Task[None]]) -> None:
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
-
-
-def _stumbled(bug: Exception) -> None:
-    # Where it is, but neither its message nor local variables: both may hold what people wrote.
-    trace = "".join(traceback.format_tb(bug.__traceback__))
-    log.error("slack.connection_stumbled", bug=type(bug).__name__, trace=trace)
 
 
 def _read(message: aiohttp.WSMessage) -> dict[str, Any]:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 import structlog
 
+from adapters.stumbling import stumble
 from adapters.telegram.parse import BotIdentity, moved, parse, tap_id
-from core.errors import Broken, Retry
+from core.errors import MENDING, Broken, Retry
 from core.ports import Hear
 from core.values import InboundEvent
 
 log = structlog.get_logger()
 
-_MENDING = 5.0  # seconds until something broken is tried again
 _TRIES = 3  # for an event that the gateway cannot take for no good reason, before the next one's turn comes
-
-
-def stumble(bug: Exception) -> dict[str, str]:
-    """Where a bug is, for the log: neither its message nor local variables, for both may hold what people wrote."""
-    return {"bug": type(bug).__name__, "trace": "".join(traceback.format_tb(bug.__traceback__))}
 
 
 class Intake:
@@ -68,7 +62,7 @@ class Intake:
             raise
         except Broken as trouble:
             # Nothing can be committed at all, until somebody mends it: whatever is given up now is lost.
-            raise Retry(str(trouble), _MENDING) from trouble
+            raise Retry(str(trouble), MENDING) from trouble
         except Exception as bug:
             tries = self._failed.pop(event.id, 0) + 1
             log.error("telegram.stumbled", event_id=event.id, tries=tries, **stumble(bug))

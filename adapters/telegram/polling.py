@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import structlog
 
 from adapters.fields import whole
+from adapters.stumbling import stumble
 from adapters.telegram.client import Client
-from adapters.telegram.intake import Intake, stumble
+from adapters.telegram.intake import Intake
 from adapters.telegram.parse import UPDATES
 from adapters.telegram.trouble import Conflict
 from core.errors import Broken, PolydeskError, Retry

@@ -125,7 +125,7 @@ async def test_an_outcome_is_recorded_however_broken_the_database_was(
     road: Road, monkeypatch: pytest.MonkeyPatch, trouble: OutcomeUnknown | None
 ) -> None:
     """Given a database that fails as nobody foresaw just when the call is made, then its row is settled later."""
-    monkeypatch.setattr("core.delivery._MENDING", 0.05)
+    monkeypatch.setattr("core.delivery.MENDING", 0.05)
     real, failures = road.store.write, iter(range(3))
     road.platform.trouble += [trouble] if trouble else []
     send, gone = road.platform.send, asyncio.Event()

@@ -244,7 +244,7 @@ async def test_chores_move_on_when_their_gateway_stops(start) -> None:
 @pytest.mark.parametrize("trouble", [Broken("the database failed"), BadInput("nobody foresaw this")])
 async def test_a_chore_is_done_once_the_database_is_mended(start, monkeypatch, trouble: PolydeskError) -> None:
     """Given a lease that cannot be taken, whatever the reason, then it is asked for again."""
-    monkeypatch.setattr("core.leases._MENDING", 0.05)
+    monkeypatch.setattr("core.leases.MENDING", 0.05)
     monkeypatch.setattr("core.leases._AGAIN", 0.05)
     one = await start("one")
     real, failures, done = one.store.write, iter(range(2)), asyncio.Event()

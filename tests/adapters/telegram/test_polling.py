@@ -218,7 +218,7 @@ async def test_nothing_is_given_up_while_nothing_can_be_committed(
     telegram: FakeTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a database that somebody must mend, then every update waits for it, however long that takes."""
-    monkeypatch.setattr("adapters.telegram.intake._MENDING", 0.01)
+    monkeypatch.setattr("adapters.telegram.intake.MENDING", 0.01)
     monkeypatch.setattr("adapters.telegram.polling.FIRST_PAUSE", 0.01)
     ear, ada = Ear(), telegram.customer()
 
