@@ -24,7 +24,7 @@ _TYPES = {
     "svg": "image/svg+xml",
 }
 _PARTS = (
-    "chat.css", "chat.js", "composing.js", "icon.svg", "lines.js", "outbox.js", "recorder.js", "stream.js",
+    "chat.css", "chat.js", "composing.js", "early.js", "icon.svg", "lines.js", "outbox.js", "recorder.js", "stream.js",
     "voice-note.js", "words.js",
 )  # fmt: skip
 _SAY = re.compile(r"\{\{(.+?)\}\}")

@@ -291,6 +291,7 @@ async function finish() {
 $("stop").addEventListener("click", () => { recording?.stop(); $("text").focus(); });
 $("discard").addEventListener("click", () => { recording?.discard(); $("text").focus(); });
 
-$("text").value = kept(DRAFT) || "";
+$("text").value ||= kept(DRAFT) || ""; // somebody may have begun to write already
 grow();
 if (chat) { $("hello").hidden = true; follow(); }
+document.dispatchEvent(new Event("chat-begun"));

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from core.asking import Prediction, Question
 from core.errors import PolydeskError
@@ -169,3 +170,23 @@ async def test_a_human_is_announced_and_heard_live_and_the_bot_is_silent(gateway
         gateway.brain.think = think
         await write(page, "where is my order please?")
         await expect(lines(page, "bot").first).to_contain_text("automated assistant")
+
+
+async def test_whoever_is_faster_than_the_scripts_is_heard(gateway: Gateway) -> None:
+    async with chromium() as browser, page_of(browser, gateway.url) as page:
+        # Given a slow line: the page is shown before its scripts are there
+        came = asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await came.wait()
+            await route.continue_()
+
+        await page.route("**/chat/lines.js", late)
+        await page.goto("/", wait_until="commit")
+        # When somebody writes and sends at once
+        await page.get_by_label("Your message").fill("where is my order please?")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        came.set()
+        # Then it is sent as soon as the scripts are there, once
+        await expect(lines(page, "bot").first).to_contain_text("tracking page")
+        await expect(lines(page, "customer")).to_have_count(1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from bot.wiring import KB_ID
 from core.asking import Candidate, Prediction, Question
@@ -144,3 +145,27 @@ async def test_two_admins_at_one_entry_lose_nothing(gateway: Gateway) -> None:
         await page.get_by_role("link", name="When are you open?").click()
         await page.wait_for_url("**/entry/opening-hours")
         assert asked == ["beforeunload"]
+
+
+async def test_a_tap_before_the_scripts_are_there_counts(gateway: Gateway) -> None:
+    async with chromium() as browser, page_of(browser, gateway.url) as page:
+        await log_in(page, ADMIN)
+        came = asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await came.wait()
+            await route.continue_()
+
+        await page.goto("/console/knowledge/entry/opening-hours")
+        await page.get_by_label("Answer").first.fill("Ten to six.")
+        await page.get_by_role("button", name="Save to the draft").click()
+        await expect(page.locator("#saved")).not_to_be_empty()
+        # Given a page whose scripts come late
+        await page.route("**/htmx.min.js", late)
+        await page.goto("/console/knowledge/releases", wait_until="commit")
+        await page.get_by_label("What changed").fill("hours")
+        await page.get_by_role("button", name="Publish").click()
+        came.set()
+        # Then it is published, and the address holds nothing of the form
+        await expect(page.locator("tr", has_text="hours")).to_contain_text("live")
+        assert "?" not in page.url
