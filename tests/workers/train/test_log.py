@@ -143,11 +143,10 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     main, side = pty.openpty()
-    with os.fdopen(side, "w", encoding="utf-8") as stream:
-        with Log(stream=stream) as log:
-            log.say("begins")
-            with log.stage("early", 10) as stage:
-                stage.step(4, loss=0.25)
+    with os.fdopen(side, "w", encoding="utf-8") as stream, Log(stream=stream) as log:
+        log.say("begins")
+        with log.stage("early", 10) as stage:
+            stage.step(4, loss=0.25)
     shown = whole(main).decode()
     os.close(main)
     assert "begins" in shown
