@@ -17,7 +17,7 @@ from workers.model.shelf import Shelf
 log = structlog.get_logger()
 
 READ_SIDE = 2560  # pixels; long screenshots must stay legible for OCR
-_SURE_LINE = 0.6
+SURE_LINE = 0.6  # of what is read in a picture, the least confidence that counts
 
 Read = Callable[[str], bytes]
 """The bytes of a blob."""
@@ -56,7 +56,7 @@ def perceive(question: Question, shelf: Shelf, read: Read) -> Perceived:
     for (blob, _), transcript in zip(waves, transcripts, strict=True):
         if not transcript.text:
             unread.append(Unread(blob, Problem.SILENT))
-    lines = [line for picture in pictures for line in shelf.reader.read(picture) if line.confidence >= _SURE_LINE]
+    lines = [line for picture in pictures for line in shelf.reader.read(picture) if line.confidence >= SURE_LINE]
     return Perceived(
         question,
         _joined([one for one in transcripts if one.text]),

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from workers.model.fusion.gate import Gate, shipped
+from workers.model.fusion.gate import Gate, evidence, shipped
 from workers.model.fusion.opinions import CHANNELS, Opinion, beforehand
 from workers.model.fusion.pool import LogPool
 from workers.model.heads import Floats
@@ -27,6 +27,7 @@ from workers.model.shelf import Shelf
 from workers.train.composed import PATTERNS
 from workers.train.gate import Asked, drawn
 from workers.train.material import material
+from workers.train.measuring import automated
 
 BUDGET = 0.05
 DRAWS = 1000
@@ -62,10 +63,9 @@ def average(opinions: Sequence[Opinion], entries: int) -> Floats:
 def product(opinions: Sequence[Opinion], entries: int) -> Floats:
     """Every channel believed in full."""
     start = beforehand(entries)
-    scores = np.stack([opinion.scores for opinion in opinions]).astype(np.float64)
-    none = np.clip(1 - scores.sum(axis=1), 1e-4, 1) / (1 - entries * start)
+    lifts, none = evidence(opinions, entries)
     logs = np.append(
-        np.log(start) + np.log(np.maximum(scores / start, 1e-4)).sum(axis=0),
+        np.log(start) + np.log(np.maximum(lifts, 1e-4)).sum(axis=0),
         np.log1p(-entries * start) + np.log(none).sum(),
     )
     logs = np.exp(logs - logs.max())
@@ -79,12 +79,9 @@ def judged(rule: Rule, asked: Sequence[Asked]) -> Judged:
     return Judged(right, np.array([float(scores.max()) for scores in fused]))
 
 
-def automated(one: Judged, some: NDArray[np.int64]) -> float:
-    """The share answered where at most `BUDGET` of the answers are wrong."""
-    order = some[np.argsort(-one.sure[some], kind="stable")]
-    risk = np.cumsum(~one.right[order]) / np.arange(1, len(order) + 1)
-    within = np.flatnonzero(risk <= BUDGET)
-    return float(within[-1] + 1) / len(some) if len(within) else 0.0
+def answered(one: Judged, some: NDArray[np.int64]) -> float:
+    """The share of some questions that is answered where at most `BUDGET` of the answers are wrong."""
+    return automated(one.sure[some].tolist(), one.right[some].tolist(), BUDGET)
 
 
 def main() -> None:
@@ -129,7 +126,7 @@ def main() -> None:
         cells = [f"{100 * one.right[(patterns == pattern) & inside].mean():.1f}" for pattern in shown]
         right = spread(partial(accuracy, one))
         auroc = 100 * roc_auc_score(inside, one.sure)
-        share = spread(partial(automated, one))
+        share = spread(partial(answered, one))
         print(f"| {name} | " + " | ".join(cells) + f" | {right} | {auroc:.1f} | {share} |")
     alone = {channel: channel_alone(asked, channel) for channel in CHANNELS}
     best = {p: max(alone, key=lambda c: alone[c][(patterns == p) & inside].mean()) for p in shown}
@@ -139,7 +136,7 @@ def main() -> None:
     for name in ("surest channel", "fixed weights"):
         theirs = results[name]
         gain = spread(partial(lambda other, some: accuracy(gated, some) - accuracy(other, some), theirs))
-        more = spread(partial(lambda other, some: automated(gated, some) - automated(other, some), theirs))
+        more = spread(partial(lambda other, some: answered(gated, some) - answered(other, some), theirs))
         print(f"gate less {name}: accuracy {gain}, automated {more}")
 
 

@@ -23,10 +23,10 @@ from workers.model.conse import Conse
 from workers.model.heads import Floats
 from workers.model.ports import Picture
 from workers.model.shelf import Shelf
+from workers.perceiving import SURE_LINE
 from workers.train.rendered import screen, spoiled, spoken
 
 RENDERED = 500  # sentences of a split that are read from screens, as many that are spoken
-_SURE_LINE = 0.6  # as in `workers.perceiving`
 _UNSEEN = ("travel", "kitchen_and_dining", "work", "auto_and_commute", "home")  # CLINC150's domains for testing
 
 
@@ -154,7 +154,7 @@ class _Eyes:
             seen = [self.shelf.image.encode([picture]) for picture in pictures]
             shown = [self.conse.vector(one.labels[0]) for one in seen if one.labels is not None]
             lines = [
-                json.dumps([line.text for line in self.shelf.reader.read(picture) if line.confidence >= _SURE_LINE])
+                json.dumps([line.text for line in self.shelf.reader.read(picture) if line.confidence >= SURE_LINE])
                 for picture in pictures
             ]
             vectors = np.concatenate([one.vectors for one in seen])

@@ -85,7 +85,7 @@ def compared(way: Rival, judged: Sequence[Judged], held: Sequence[Asked], budget
         loss=loss,
         auroc=metrics.auroc(cases),
         ece=metrics.expected_error(sure, hits) if held else None,
-        automated=_automated(sure, hits, budget) if held else None,
+        automated=automated(sure, hits, budget) if held else None,
         seconds=way.seconds,
         milliseconds=1000 * way.took / way.asked if way.asked else None,
         baseline=way.baseline,
@@ -93,7 +93,7 @@ def compared(way: Rival, judged: Sequence[Judged], held: Sequence[Asked], budget
     )
 
 
-def _automated(sure: Sequence[float], hits: Sequence[bool], budget: float) -> float:
+def automated(sure: Sequence[float], hits: Sequence[bool], budget: float) -> float:
     """The share answered at the confidence from which on the wrong ones keep within the budget."""
     order = np.argsort(-np.asarray(sure), kind="stable")
     risk = np.cumsum(~np.asarray(hits, dtype=bool)[order]) / np.arange(1, len(order) + 1)
