@@ -71,9 +71,15 @@ class Road:
             await self.answering.idle()
             await self.courier.idle()
 
-    async def until(self, condition: object, seconds: float = 5.0) -> None:
+    async def until(self, condition: object, seconds: float = 20.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # type: ignore[operator]  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def under_way(self, conversation: str) -> None:
+        """Until words of this conversation are being sent, which the test's platform holds back."""
+        async with asyncio.timeout(20):
+            while not await self.store.read(lambda tx: tx.outbox.in_flight(conversation)):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     async def conversation(self, chat: str = "c1"):  # type: ignore[no-untyped-def]

@@ -49,7 +49,7 @@ async def test_what_was_being_sent_when_we_were_killed_is_not_said_twice(road: R
     road.platform.gate = asyncio.Event()
     await road.until(lambda: road.brain.asked)
     await road.answering.idle()
-    await asyncio.sleep(0.1)
+    await road.under_way((await road.conversation()).id)
     await road.courier.close()
     road.platform.gate = None
     # When another one starts
@@ -76,7 +76,7 @@ async def test_a_platform_that_can_be_read_is_read(road: Road) -> None:
     await road.customer().says(WHOLE)
     await road.until(lambda: not road.platform.trouble)
     road.platform.send = look  # type: ignore[method-assign]
-    await road.until(lambda: looked, seconds=10)
+    await road.until(lambda: looked)
     await road.settle()
     assert looked[0].since and looked[0].key
     id = (await road.conversation()).id

@@ -53,13 +53,7 @@ async def test_an_agent_hears_of_words_that_are_still_under_way(road: Road, monk
     road.platform.gate = asyncio.Event()
     await road.customer().says(WHOLE)
     id = (await road.conversation()).id
-
-    async def under_way() -> None:
-        async with asyncio.timeout(5):
-            while not await road.store.read(lambda tx: tx.outbox.in_flight(id)):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
-    await under_way()
+    await road.under_way(id)
     await road.desk.claim(id, MIA)
     kept = await road.store.read(lambda tx: tx.transcript.latest(id))
     road.platform.gate.set()
@@ -93,6 +87,7 @@ async def test_what_the_bot_had_queued_is_never_said_after_a_claim(road: Road) -
     await customer.says("and when do you open?")
     await road.answering.idle()
     id = (await road.conversation()).id
+    await road.under_way(id)
     # When a human claims: the confirmation waits for what is on its way
     claim = asyncio.create_task(road.desk.claim(id, MIA))
     await asyncio.sleep(0.1)

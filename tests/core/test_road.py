@@ -260,7 +260,7 @@ async def test_what_fails_for_a_reason_nobody_foresaw_goes_to_a_human_and_is_tol
 
     road.brain.think = explode
     await road.customer().says(WHOLE)
-    await road.until(lambda: road.platform.texts("c1"), seconds=10)
+    await road.until(lambda: road.platform.texts("c1"))
     assert "isn't working" in road.platform.texts("c1")[0]
     assert (await road.conversation()).owner == "desk"
     assert await road.store.read(lambda tx: tx.ledger.unanswered()) == ()
@@ -279,7 +279,7 @@ async def test_a_row_that_changes_again_and_again_does_not_leave_the_customer_in
 
     road.platform.render = refuse  # type: ignore[method-assign]
     await road.customer().says(WHOLE)
-    await road.until(lambda: road.platform.texts("c1"), seconds=10)
+    await road.until(lambda: road.platform.texts("c1"))
     assert (await road.conversation()).owner == "desk"
 
 
@@ -391,6 +391,6 @@ async def test_without_a_readable_release_a_human_is_asked(road: Road, monkeypat
     assert row is not None
     road.store.blobs.delete(row.blob)
     await road.customer().says(WHOLE)
-    await road.until(lambda: road.platform.texts("c1"), seconds=10)
+    await road.until(lambda: road.platform.texts("c1"))
     assert "isn't working" in road.platform.texts("c1")[0]
     await road.desk.claim((await road.conversation()).id, Author("mia", "Mia", Role.AGENT))
