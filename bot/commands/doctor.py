@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import typer
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from bot.settings import Settings, data_folder, load
 from bot.wiring import KB_ID, open_platforms
@@ -71,7 +72,7 @@ async def _look(settings: Settings) -> list[Finding]:
         ("models", _models),
         ("audio decoder", _audio),
         ("database", _database),
-        ("broker", _broker),
+        ("broker", broker),
         ("clock", clock),
     ]
     findings = []
@@ -89,6 +90,10 @@ async def _python(settings: Settings) -> str:
 
 async def _data(settings: Settings) -> str:
     data_folder(settings)
+    if not os.access(settings.data, os.W_OK | os.X_OK):
+        raise _Wrong(
+            f"{settings.data} cannot be written", "give this user the right to, or set POLYDESK_DATA elsewhere"
+        )
     free = shutil.disk_usage(settings.data).free
     if free < _LEAST_SPACE:
         raise _Wrong(
@@ -129,12 +134,21 @@ async def _database(settings: Settings) -> str:
     return f"{'PostgreSQL' if settings.postgres else 'SQLite'}, {release}, {len(users)} console users"
 
 
-async def _broker(settings: Settings) -> str:
+async def broker(settings: Settings) -> str:
+    """Look whether the broker can be reached, and keeps what it is given.
+
+    Raises:
+        PolydeskError: it cannot, or does not.
+    """
     if settings.redis_url is None:
         return "embedded Valkey (no POLYDESK_REDIS_URL)"
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3)
     try:
-        policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy", "")
+        await redis.ping()
+        try:
+            policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy", "")
+        except ResponseError:  # whoever runs it for others may keep CONFIG to themselves
+            return "reachable; maxmemory-policy not told, it must be noeviction"
     except (RedisError, OSError) as problem:
         why = f"POLYDESK_REDIS_URL cannot be reached ({type(problem).__name__})"
         raise _Wrong(why, "start that server, or correct the address") from problem

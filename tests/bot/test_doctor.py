@@ -6,8 +6,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from redis import Redis
 
-from bot.commands.doctor import clock
+from bot.commands.doctor import broker, clock
 from bot.settings import Settings
 from core.clock import WallClock
 from core.errors import PolydeskError
@@ -30,6 +31,18 @@ async def test_a_wrong_clock_is_named(tmp_path: Path) -> None:
             await clock(settings, Wrong(60_000))
         with pytest.raises(PolydeskError, match="7 s behind"):
             await clock(settings, Wrong(-7_000))
+
+
+async def test_a_broker_that_keeps_its_settings_to_itself_is_reachable(tmp_path: Path) -> None:
+    with redis() as url:
+        settings = Settings(data=tmp_path, redis_url=url, _env_file=None)  # type: ignore[call-arg]
+        assert await broker(settings) == "reachable"
+        # Given a server run by others, who let nobody use CONFIG
+        with Redis.from_url(url) as owner:
+            owner.execute_command("ACL", "SETUSER", "default", "-config")
+        assert await broker(settings) == "reachable; maxmemory-policy not told, it must be noeviction"
+    with pytest.raises(PolydeskError, match="POLYDESK_REDIS_URL cannot be reached"):
+        await broker(settings)
 
 
 async def test_looking_at_the_clock_of_a_database_changes_nothing_in_it(tmp_path: Path) -> None:
