@@ -15,12 +15,12 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.broker import address_problem
+from core.environment import DATA, NO_HOME, PREFIX, data_place, env_file, project_root, written
 from core.errors import Broken, SettingsError
 from core.store.engines import parsed
 
-PREFIX = "POLYDESK_"
 _BETWEEN_OURSELVES = {"POLYDESK_LEASH", "POLYDESK_NEW_PASSWORD", "POLYDESK_TEST_MODELS"}  # no settings, but known
-_NO_HOME = "nobody here has the name behind ~; write the whole path"
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?", re.ASCII)
 
 
@@ -80,8 +80,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _known_broker(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("expected an address like redis://127.0.0.1:6379/0")
+        if value is not None and (problem := address_problem(value.get_secret_value())):
+            raise ValueError(problem)
         return value
 
     @field_validator("device")
@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         try:
             Path(value).expanduser()
         except RuntimeError as problem:
-            raise ValueError(_NO_HOME) from problem
+            raise ValueError(NO_HOME) from problem
         return value
 
     @field_validator("desk")
@@ -176,12 +176,6 @@ class Settings(BaseSettings):
         return self.data / "models"
 
 
-def project_root(start: Path | None = None) -> Path:
-    """The nearest folder upwards with a pyproject.toml, else the working folder: `.env` and `./var` belong there."""
-    here = (start or Path.cwd()).absolute()
-    return next((folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here)
-
-
 def load(start: Path | None = None, **overrides: object) -> Settings:
     """Read the settings from `overrides`, else the environment, else the `.env` file.
 
@@ -192,21 +186,18 @@ def load(start: Path | None = None, **overrides: object) -> Settings:
     """
     root = project_root(start)
     problems: list[str] = []
-    in_file = dotenv_values(root / ".env")
     given = {name: value for name, value in overrides.items() if value is not None}
     if "data" not in given:
-        # A relative folder means the same place from wherever the command was started.
-        written = os.environ.get(f"{PREFIX}DATA") or in_file.get(f"{PREFIX}DATA")
         try:
-            given["data"] = root / Path(written or "var").expanduser()
+            given["data"] = data_place(root, written(root))
         except RuntimeError:
-            problems.append(f"{PREFIX}DATA: {_NO_HOME}")
+            problems.append(f"{DATA}: {NO_HOME}")
             given["data"] = root / "var"
-    for line in _strangers((*os.environ, *in_file)):
+    for line in _strangers((*os.environ, *dotenv_values(env_file(root)))):
         print(line, file=sys.stderr)
     for _ in range(2):
         try:
-            settings = Settings(_env_file=root / ".env", **given)  # type: ignore[arg-type]
+            settings = Settings(_env_file=env_file(root), **given)  # type: ignore[arg-type]
         except ValidationError as wrong:
             problems += [sentence for error in wrong.errors() for sentence in _sentences(dict(error))]
             # Rules between settings are checked once each is right by itself, so look again without the wrong ones.

@@ -30,6 +30,17 @@ def beat(queue: str, worker: str) -> str:
     return f"polydesk:beat:{queue}:{worker}"
 
 
+def address_problem(redis_url: str) -> str:
+    """What is wrong with the address of a broker; empty when nothing is."""
+    if not redis_url.startswith(("redis://", "rediss://", "unix://")):
+        return "expected an address like redis://127.0.0.1:6379/0"
+    try:
+        _ = urlsplit(redis_url).port
+    except ValueError:  # the words of urllib may quote a password
+        return "its host or port cannot be read: write redis://127.0.0.1:6379/0, # / ? of a password as %23 %2F %3F"
+    return ""
+
+
 def celery_url(redis_url: str) -> str:
     """The broker URL for Celery: kombu spells a Unix socket in its own way."""
     parts = urlsplit(redis_url)

@@ -7,13 +7,18 @@ from typing import Any
 from celery import Celery
 
 from core.broker import celery_url
+from core.errors import SettingsError
 from workers.configuration import from_environment
 
 
 def _configured() -> dict[str, Any]:
     """Settings of Celery, read when the worker starts rather than when this module is imported."""
+    try:
+        redis_url = from_environment().redis_url
+    except SettingsError as problem:
+        raise SystemExit(str(problem)) from problem  # what is wrong, without a traceback before it
     return {
-        "broker_url": celery_url(from_environment().redis_url),
+        "broker_url": celery_url(redis_url),
         "broker_connection_retry_on_startup": True,
         # Only the gateway retries: a question is acknowledged early, its deadline is its expiry.
         "task_acks_late": False,
