@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -112,9 +113,36 @@ class Settings(BaseSettings):
     @field_validator("public_url", "telegram_webhook_url", "telegram_api_url", "slack_api_url")
     @classmethod
     def _web_address(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in {"http", "https"}:
+        if value and not _is_web_address(value):
             raise ValueError("expected an address like https://support.example.com")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_a_slash(cls, value: str) -> str:
+        return value.rstrip("/")  # paths are written behind it
+
+    @field_validator("notify_url")
+    @classmethod
+    def _known_webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_web_address(value.get_secret_value()):
+            raise ValueError("expected an address like https://hooks.example.com/polydesk")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_proxies(cls, value: str) -> str:
+        proxies = [part.strip() for part in value.split(",") if part.strip()]
+        if proxies == ["*"]:
+            return "*"
+        for proxy in proxies:  # uvicorn takes what it cannot read for a name that no address ever has
+            try:
+                ip_network(proxy) if "/" in proxy else ip_address(proxy)
+            except ValueError as problem:
+                raise ValueError(
+                    f"{problem}; expected addresses or networks such as 127.0.0.1,10.0.0.0/8, or * alone for any"
+                ) from problem
+        return ",".join(proxies)
 
     @field_validator("slack_api_url")
     @classmethod
@@ -175,6 +203,17 @@ class Settings(BaseSettings):
         """Where the prepared weights lie."""
         return self.data / "models"
 
+    @property
+    def local_url(self) -> str:
+        """Where programs on this machine find the gateway."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def address(self) -> str:
+        """Where people find us, without a slash at its end."""
+        return self.public_url or self.local_url
+
 
 def load(start: Path | None = None, **overrides: object) -> Settings:
     """Read the settings from `overrides`, else the environment, else the `.env` file.
@@ -212,6 +251,14 @@ def load(start: Path | None = None, **overrides: object) -> Settings:
     return settings
 
 
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an IPv6 address, or a port that is no number
+        return False
+
+
 def _strangers(names: Iterable[str]) -> list[str]:
     """A sentence for every name that begins as ours do and is none."""
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
@@ -234,8 +281,18 @@ def _sentences(error: dict[str, object]) -> list[str]:
 
 
 def data_folder(settings: Settings) -> Path:
-    """The data folder, made for its owner alone: it holds what customers wrote."""
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """The data folder, made for its owner alone: it holds what customers wrote.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as problem:
+        why = "it is no folder" if settings.data.is_file() else problem.strerror
+        raise SettingsError(
+            [f"{DATA}: {settings.data} cannot be made ({why}): name a folder that is yours to write to"]
+        ) from problem
     return settings.data
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, load, secret_of
+from bot.settings import Settings, data_folder, load, secret_of
 from core.errors import SettingsError
 
 
@@ -81,6 +81,67 @@ def test_the_home_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as caught:
         load()
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["POLYDESK_DATA", "POLYDESK_BLOBS"]
+
+
+@pytest.mark.parametrize("name", ["data", "file/below"])
+def test_a_data_folder_that_cannot_be_made(name: str, tmp_path: Path) -> None:
+    (tmp_path / name.partition("/")[0]).touch()
+    with pytest.raises(SettingsError, match=rf"POLYDESK_DATA: .*{name} cannot be made \(.+\): name a folder"):
+        data_folder(load(data=tmp_path / name))
+
+
+@pytest.mark.parametrize("url", ["redis://localhost:abc", "redis://:very#secret@localhost:6379/0", "redis://[::1/0"])
+def test_brokers_whose_address_cannot_be_read(url: str) -> None:
+    with pytest.raises(
+        SettingsError, match="POLYDESK_REDIS_URL: its host or port cannot be read: write redis://"
+    ) as caught:
+        load(redis_url=url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["hooks.example.com", "https://", "ftp://h/very-secret", "http://[::1/", "http://h:x/"])
+def test_webhooks_that_cannot_be_called(url: str) -> None:
+    with pytest.raises(SettingsError, match="POLYDESK_NOTIFY_URL: expected an address like https://") as caught:
+        load(notify_url=url)
+    assert "very-secret" not in str(caught.value)
+
+
+def test_a_webhook_is_kept_as_written() -> None:
+    found = load(notify_url="https://hooks.example.com/a/?key=1").notify_url
+    assert found is not None and found.get_secret_value() == "https://hooks.example.com/a/?key=1"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("", ""), ("*", "*"), (" 10.0.0.0/8, ::1 ,127.0.0.1,", "10.0.0.0/8,::1,127.0.0.1"), ("fd00::/8", "fd00::/8")],
+)
+def test_proxies_that_uvicorn_can_compare(given: str, read: str) -> None:
+    assert load(trusted_proxies=given).trusted_proxies == read
+
+
+@pytest.mark.parametrize("given", ["nginx", "10.0.0.1/8", "127.0.0.1 10.0.0.1", "*,127.0.0.1", "10.0.0.1:80"])
+def test_proxies_that_no_address_ever_is(given: str) -> None:
+    with pytest.raises(SettingsError, match=r"POLYDESK_TRUSTED_PROXIES: .*expected addresses or networks such as"):
+        load(trusted_proxies=given)
+
+
+def test_the_public_address_ends_without_a_slash() -> None:
+    assert load(public_url="https://support.example.com/").address == "https://support.example.com"
+    assert load(public_url="https://example.com/support//").address == "https://example.com/support"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8080"),
+        ("::", "http://[::1]:8080"),
+        ("::1", "http://[::1]:8080"),
+        ("localhost", "http://localhost:8080"),
+    ],
+)
+def test_where_this_machine_finds_the_gateway(host: str, url: str) -> None:
+    settings = load(host=host)
+    assert settings.local_url == settings.address == url
 
 
 @pytest.mark.parametrize("url", ["mysql://h/d", "sqlite://", "postgresql:/h/d"])
