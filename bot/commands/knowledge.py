@@ -15,7 +15,7 @@ import typer
 
 from bot.brain import CeleryBrain
 from bot.broker import running
-from bot.commands.targets import must_be_writable
+from bot.commands.targets import content, must_be_writable
 from bot.settings import data_folder, load
 from bot.wiring import KB_ID
 from core.bell import Bell
@@ -42,11 +42,17 @@ def import_(
     path: Source, merge: Annotated[bool, typer.Option("--merge", help="Keep what the file does not name.")] = False
 ) -> None:
     """Replace the draft; publish it afterwards."""
+    kind = path.suffix.lower()
+    raw = content(path) if kind in (".zip", ".csv") else b""
 
     async def bring_in(publishing: Publishing) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            onto = await publishing.draft() if path.suffix.lower() == ".csv" else None
-            knowledge = _read(path, Path(folder), onto, merge)
+            if kind == ".csv":
+                knowledge = from_csv(raw, await publishing.draft(), merge=merge, name=path.name)
+            elif kind == ".zip":
+                knowledge = load_file(from_zip(raw, Path(folder), name=path.name), trusted=False, look=True)
+            else:
+                knowledge = load_file(path, look=True)
             after = await publishing.bring_in(knowledge, merge=merge, by="import")
         typer.echo(f"The draft has {len(after.entries)} entries now. Make it live: polydesk kb publish", err=True)
 
@@ -133,14 +139,6 @@ def rollback(number: Annotated[int, typer.Argument(help="The release to publish 
         typer.echo(f"Release {row.number} is live; it is release {number} again.", err=True)
 
     _with(back)
-
-
-def _read(path: Path, folder: Path, onto: KnowledgeBase | None, merge: bool) -> KnowledgeBase:
-    if onto is not None:
-        return from_csv(path.read_bytes(), onto, merge=merge, name=path.name)
-    if path.suffix.lower() == ".zip":
-        return load_file(from_zip(path.read_bytes(), folder, name=path.name), trusted=False, look=True)
-    return load_file(path, look=True)
 
 
 def _show(knowledge: KnowledgeBase) -> None:

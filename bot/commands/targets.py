@@ -1,4 +1,4 @@
-"""Whether a file can be written, asked before the work that it is for."""
+"""The files that commands are given, looked at before the work that they are for."""
 
 from __future__ import annotations
 
@@ -27,3 +27,17 @@ def must_be_writable(*targets: Path | None) -> None:
                 f"{target} cannot be written ({problem.strerror}): name a file in a folder that is there "
                 "and that you may write to"
             ) from problem
+
+
+def content(source: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        BadInput: it cannot be read; says why.
+    """
+    try:
+        return source.read_bytes()
+    except OSError as problem:
+        raise BadInput(
+            f"{source} cannot be read ({problem.strerror}): name a file that is there and that you may read"
+        ) from problem
