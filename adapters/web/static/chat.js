@@ -11,6 +11,7 @@ const API = "/api/v1/conversations";
 const KEEP = "polydesk-chat";
 const DRAFT = "polydesk-chat-draft";
 const LARGEST = 20 * 1024 * 1024;
+const TOGETHER = 40 * 1024 * 1024;
 const MOST = 10;
 const title = document.title;
 const files = new Map();
@@ -219,6 +220,7 @@ function add(kind, blob, name) {
   if (blob.size > LARGEST) return trouble(say("{name} is too large: at most 20 MB a file.", name));
   if (kind === "voice") parts = parts.filter((part) => part.kind !== "voice");
   if (parts.length >= MOST) return trouble(say("At most 10 files at once."));
+  if (parts.reduce((sum, part) => sum + part.blob.size, blob.size) > TOGETHER) return trouble(say("At most 40 MB at once: send the rest afterwards."));
   parts.push({ kind, blob, name, url: URL.createObjectURL(blob) });
   drawParts();
 }
@@ -264,7 +266,10 @@ document.addEventListener("drop", (event) => {
 
 // ---- voice notes
 if (!canRecord()) $("voice").hidden = true;
+let asking = false; // for the microphone
 $("voice").addEventListener("click", async () => {
+  if (asking || recording) return;
+  asking = true;
   trouble("");
   try {
     recording = await record({
@@ -273,6 +278,8 @@ $("voice").addEventListener("click", async () => {
     });
   } catch {
     return trouble(say("The microphone cannot be used: allow it in the browser (it needs https, or this very machine)."));
+  } finally {
+    asking = false;
   }
   document.body.classList.add("recording");
   $("stop").focus();

@@ -1,9 +1,9 @@
-// What a person taps before the page's scripts have started is kept, then done. Loaded before anything is shown;
+// What button a person taps before the page's scripts have started is kept, then tapped. Loaded before anything is shown;
 // `data-until` names the event by which the scripts say that they have.
 {
   const kept = new Set();
   const keep = (event) => {
-    const what = event.target.closest?.("button, [hx-get], [hx-post]");
+    const what = event.target.closest?.("button");
     if (!what) return;
     event.preventDefault(); // a form would be sent by the browser itself, and lead nowhere
     event.stopImmediatePropagation();

@@ -18,6 +18,7 @@ from tests.fakes.house import sure
 
 pytestmark = pytest.mark.browser
 
+SOME_SECONDS = re.compile("0:0[1-9]")
 STREAM = re.compile(r"/stream\?")
 MIA = Author("mia", "Mia", Role.AGENT)
 
@@ -79,9 +80,9 @@ async def test_photos_by_choice_paste_and_drop_and_a_voice_note(gateway: Gateway
         await expect(lines(page, "bot").first).to_be_visible()
         # A voice note: recorded, listened to, sent
         await page.get_by_role("button", name="Record a voice note").click()
-        await expect(page.get_by_role("timer")).to_have_text("0:01")
+        await expect(page.get_by_role("timer")).to_have_text(SOME_SECONDS)
         await page.get_by_role("button", name="Stop, and listen").click()
-        await expect(page.locator(".part voice-note span")).to_have_text("0:01")
+        await expect(page.locator(".part voice-note span")).to_have_text(SOME_SECONDS)
         await page.get_by_role("button", name="Send", exact=True).click()
         await expect(lines(page, "customer").locator("voice-note")).to_have_count(1)
         await expect(lines(page, "bot")).to_have_count(2)
