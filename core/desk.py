@@ -68,33 +68,51 @@ class Desk:
         return moved
 
     async def say(
-        self, id: str, agent: Author, text: str, photos: Sequence[str] = (), *, entry: str = "", turn: str = ""
+        self,
+        id: str,
+        agent: Author,
+        text: str,
+        photos: Sequence[str] = (),
+        *,
+        entry: str = "",
+        turn: str = "",
+        key: str = "",
     ) -> Conversation:
-        """Write to the customer; `photos` are blobs, `entry` the one whose answer the agent chose (a label)."""
+        """Write to the customer; `photos` are blobs, `entry` the one whose answer the agent chose (a label).
+
+        What comes again with the same `key`, since nobody heard that it had arrived, is not said twice.
+        """
         if not text.strip() and not photos:
             raise BadInput("nothing to send: write something or add a photo")
 
+        event = _event(id, key)
+
         async def say(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
+            if event and await tx.transcript.of_event(event):
+                return conversation
             moved = await tx.conversations.put(moves.agent_spoke(conversation, agent.id, self._clock.now()))
             if entry:
                 await _label(tx, id, LabelKind.AGENT_ENTRY, agent, entry, turn)
             for blob in photos:
                 await tx.blobs.refer(blob, id, "attachment")
             words = Saying(text.strip(), (), tuple(photos))
-            await self._mouth.say(tx, moved, words, now=self._clock.now(), author=agent)
+            await self._mouth.say(tx, moved, words, now=self._clock.now(), author=agent, event=event)
             return moved
 
         moved = await self._move(id, say)
         self._wake(id)
         return moved
 
-    async def note(self, id: str, agent: Author, text: str) -> None:
-        """Write an internal note, which no customer sees."""
+    async def note(self, id: str, agent: Author, text: str, *, key: str = "") -> None:
+        """Write an internal note, which no customer sees; `key` as in `say`."""
         if not text.strip():
             raise BadInput("nothing to note: write something")
 
+        event = _event(id, key)
+
         async def note(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
-            await tx.transcript.note(id, agent, text.strip())
+            if not (event and await tx.transcript.of_event(event)):
+                await tx.transcript.note(id, agent, text.strip(), event=event)
             return conversation
 
         await self._move(id, note)
@@ -166,6 +184,11 @@ class Desk:
     def _wake(self, id: str) -> None:
         self._courier.wake(id)
         self._bell.ring(id)
+
+
+def _event(id: str, key: str) -> str:
+    """What an agent's message is known by in the transcript; empty without a key."""
+    return f"desk:{id}:{key}" if key else ""
 
 
 async def _existing(tx: Tx, id: str) -> Conversation:

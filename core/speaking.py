@@ -36,12 +36,13 @@ class Mouth:
         fenced: bool = True,
         facts: Mapping[str, Any] | None = None,
         edits: str = "",
+        event: str = "",
     ) -> Message:
         """Write it down and queue its calls.
 
         `fenced` words are dropped if a human claims before they leave; what tells who has the word now is not. While
         the customer blocks the bot, or the platform's door is shut, the words stay in the transcript alone. `edits` is
-        the platform's id of the message that these words replace.
+        the platform's id of the message that these words replace; `event` what they are known by in the transcript.
         """
         meanings = [{**offer.meaning, "label": offer.label} for offer in said.offers]
         keys = [await tx.buttons.make(conversation.id, meaning, now + BUTTON_LIFE) for meaning in meanings]
@@ -51,6 +52,7 @@ class Mouth:
             author,
             said.text,
             attachments=pictures,
+            event=event,
             facts={**(facts or {}), "offers": [offer.label for offer in said.offers]} if said.offers else facts,
         )
         door = self.doors.get(conversation.address.platform)

@@ -13,6 +13,7 @@ from bot.console.sessions import Visitor
 from bot.console.uploads import chosen
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
+Key = Annotated[str, Form(max_length=64)]
 
 
 def router(front: Front) -> APIRouter:
@@ -71,16 +72,20 @@ def router(front: Front) -> APIRouter:
         entry: Annotated[str, Form(max_length=200)] = "",
         turn: Annotated[str, Form(max_length=64)] = "",
         photo: Annotated[list[str], Form()] = [],  # noqa: B006
+        key: Key = "",
         visitor: Visitor = Depends(front.visitor),
     ) -> None:
         photos = await chosen(home.store, photo[:10])
-        await home.desk.say(id, visitor.author, _lines(text), photos, entry=entry, turn=turn)
+        await home.desk.say(id, visitor.author, _lines(text), photos, entry=entry, turn=turn, key=key)
 
     @routes.post("/{id}/note", status_code=204)
     async def note(
-        id: Id, text: Annotated[str, Form(max_length=8000)] = "", visitor: Visitor = Depends(front.visitor)
+        id: Id,
+        text: Annotated[str, Form(max_length=8000)] = "",
+        key: Key = "",
+        visitor: Visitor = Depends(front.visitor),
     ) -> None:
-        await home.desk.note(id, visitor.author, _lines(text))
+        await home.desk.note(id, visitor.author, _lines(text), key=key)
 
     @routes.post("/{id}/hand-back", status_code=204)
     async def hand_back(id: Id, visitor: Visitor = Depends(front.visitor)) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response, StreamingResponse
 
 from bot.console.front import Front
@@ -28,9 +28,9 @@ def router(front: Front) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/live")
-    async def live(visitor: Visitor = Depends(front.visitor)) -> Response:
+    async def live(request: Request, visitor: Visitor = Depends(front.visitor)) -> Response:
         return StreamingResponse(
-            _changes(front, visitor),
+            _changes(front, request, visitor),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
         )
@@ -38,12 +38,15 @@ def router(front: Front) -> APIRouter:
     return routes
 
 
-async def _changes(front: Front, visitor: Visitor) -> AsyncIterator[str]:
-    """Server-sent events `changed`; the topics that rang tell a page whether it must look again."""
+async def _changes(front: Front, request: Request, visitor: Visitor) -> AsyncIterator[str]:
+    """Server-sent events `changed`; the topics that rang tell a page whether it must look again.
+
+    They end when the visitor is logged out: the browser asks again, and is told so.
+    """
     end = time.monotonic() + _LONGEST_SECONDS
     async with front.home.bell.listening() as listener:
         topics: frozenset[str] = frozenset()
-        while time.monotonic() < end:
+        while time.monotonic() < end and await front.sessions.visitor(request):
             told = {"topics": sorted(topics), **await _state(front, visitor)}
             yield f"event: changed\ndata: {json.dumps(told)}\n\n"
             topics = await _rung(listener)

@@ -182,7 +182,7 @@ class Conversations:
     ) -> tuple[Conversation, ...]:
         """Conversations for the desk: who waits longest first, then who was heard last.
 
-        `owner` and `agent` narrow it; `resolved` lists the finished ones instead of the open ones.
+        `owner` and `agent` narrow it; `resolved` lists the finished ones instead of the open ones, the latest first.
         """
         query = select(table).where(table.c.resolved_at != 0 if resolved else table.c.resolved_at == 0)
         if owner is not None:
@@ -190,7 +190,8 @@ class Conversations:
         if agent:
             query = query.where(table.c.agent == agent)
         calm = case((table.c.waiting_since == 0, 1), else_=0)
-        query = query.order_by(calm, table.c.waiting_since, table.c.heard_at.desc(), table.c.id.desc())
+        open_first = (calm, table.c.waiting_since, table.c.heard_at.desc())
+        query = query.order_by(*((table.c.resolved_at.desc(),) if resolved else open_first), table.c.id.desc())
         return await self._read(query.limit(limit).offset(offset))
 
     async def standing(self, platform: str) -> tuple[Standing, ...]:

@@ -144,9 +144,9 @@ class Transcript:
         await self._sql.run(_INSERT, row)
         return message
 
-    async def note(self, conversation: str, agent: Author, text: str) -> Message:
+    async def note(self, conversation: str, agent: Author, text: str, *, event: str = "") -> Message:
         """Add an internal note, which no customer sees."""
-        return await self.append(conversation, agent, text, kind=MessageKind.NOTE)
+        return await self.append(conversation, agent, text, kind=MessageKind.NOTE, event=event)
 
     async def draft(self, conversation: str, text: str, facts: Mapping[str, Any] | None = None) -> Message:
         """Add what the bot would have said, for the agent to take or leave."""

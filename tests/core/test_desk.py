@@ -204,3 +204,29 @@ async def test_a_correction_names_an_entry_and_a_question_that_there_are(road: R
     await road.desk.say(id, MIA, "Nine to five.", entry="opening-hours", turn=stranger)
     (*_, label) = await road.store.read(lambda tx: tx.labels.of(id))
     assert (label.kind, label.turn) == ("agent_entry", turn)
+
+
+async def test_what_an_agent_sends_again_with_the_same_key_is_said_once(road: Road) -> None:
+    id = await waiting(road)
+    await road.desk.claim(id, MIA)
+    for _ in range(2):
+        await road.desk.say(id, MIA, "Hello, I am Mia.", key="k1")
+        await road.desk.note(id, MIA, "a regular", key="k2")
+    await road.desk.say(id, MIA, "Hello, I am Mia.", key="k3")
+    await road.settle()
+    assert road.platform.texts("c1").count("Hello, I am Mia.") == 2
+    lines = await road.store.read(lambda tx: tx.transcript.list(id))
+    assert [line.text for line in lines].count("a regular") == 1
+
+
+async def test_the_latest_resolved_conversations_come_first(road: Road) -> None:
+    ids = []
+    for chat in ("c1", "c2", "c3"):
+        await road.customer(chat).says("/human", command="human")
+        await road.settle()
+        ids += [one.id for one in await road.store.read(lambda tx: tx.conversations.list()) if one.id not in ids]
+    for id in (ids[2], ids[0], ids[1]):
+        await road.desk.resolve(id, MIA)
+        road.clock.ahead += 1000
+    latest = await road.store.read(lambda tx: tx.conversations.list(resolved=True, limit=2))
+    assert [one.id for one in latest] == [ids[1], ids[0]]

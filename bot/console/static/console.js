@@ -163,5 +163,5 @@ document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
 
-tell();
+document.addEventListener("DOMContentLoaded", () => tell()); // when the page's own script has seen what the server wrote
 setInterval(tell, 5000);

@@ -12,6 +12,10 @@ const draft = (id) => `polydesk-draft-${document.body.dataset.user}-${id}`;
 async function page(address) {
   const answer = await fetch(address, { headers: { "HX-Request": "true" }, redirect: "error" });
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+  if (answer.headers.has("HX-Redirect")) {
+    trouble("You are logged out.", "/console/login");
+    throw new Error("logged out");
+  }
   return parsed(await answer.text());
 }
 
@@ -114,22 +118,21 @@ document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
   detail.target.closest(".picker").scrollIntoView({ block: "nearest" });
   if (detail.target.matches(".picker")) detail.target.querySelector("button").focus();
 });
+// What is on its way: with the same key, nothing is said twice when it is sent again; what is typed meanwhile stays.
+let sent = { whole: "" };
 document.body.addEventListener("htmx:configRequest", ({ detail }) => {
-  if (detail.elt.id === "composer" && detail.elt.elements.mode.value === "note") {
-    detail.path = `/console/desk/${detail.elt.dataset.id}/note`;
-  }
+  if (detail.elt.id !== "composer") return;
+  const { mode, text } = detail.elt.elements;
+  if (mode.value === "note") detail.path = `/console/desk/${detail.elt.dataset.id}/note`;
+  const photos = detail.parameters.getAll("photo");
+  const whole = JSON.stringify([detail.path, text.value, photos]);
+  if (sent.whole !== whole) sent = { whole, text: text.value, photos, key: crypto.getRandomValues(new Uint32Array(4)).join("-") };
+  detail.parameters.set("key", sent.key);
 });
 document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (!detail.successful || detail.requestConfig.verb !== "post") return;
   if (detail.elt.id === "composer") {
-    const composer = detail.elt;
-    sessionStorage.removeItem(draft(composer.dataset.id));
-    composer.elements.text.value = "";
-    if (composer.elements.mode.value === "say") {
-      composer.querySelector("[data-thumbs]").replaceChildren();
-      forgetChoice();
-    }
-    grow();
+    arrived(detail.elt, detail.requestConfig.path.endsWith("/say"));
   }
   const path = detail.requestConfig.path;
   if (path.endsWith("/about")) { // somewhere up in the transcript, and what is read there stays in sight
@@ -139,6 +142,18 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
   }
   look(true, true).then(() => { down(); if (path.endsWith("/claim")) write("say"); });
 });
+function arrived(composer, said) {
+  const box = composer.elements.text;
+  if (box.value.startsWith(sent.text)) box.value = box.value.slice(sent.text.length).trimStart();
+  if (box.value) sessionStorage.setItem(draft(composer.dataset.id), box.value);
+  else sessionStorage.removeItem(draft(composer.dataset.id));
+  if (said) {
+    for (const one of composer.querySelectorAll(".thumb")) if (sent.photos.includes(one.querySelector("input").value)) one.remove();
+    if (composer.isConnected) forgetChoice();
+  }
+  sent = { whole: "" };
+  grow();
+}
 document.body.addEventListener("input", ({ target }) => {
   if (target.name === "text" && target.form?.id === "composer") {
     sessionStorage.setItem(draft(open()), target.value);

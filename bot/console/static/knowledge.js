@@ -5,7 +5,9 @@ import { add } from "./uploads.js";
 import { canRecord, record } from "/chat/recorder.js";
 
 const form = document.getElementById("entry");
-let dirty = false;
+let dirty = false; // something would be lost
+let typed = false; // since the form was last sent
+function touched() { dirty = typed = true; }
 
 // ---- the list beside the form looks again when anybody changed the draft
 document.addEventListener("live", ({ detail }) => {
@@ -27,7 +29,7 @@ const slug = (text) => text.toLowerCase().normalize("NFKD").replace(/[^a-z0-9]+/
 document.addEventListener("input", ({ target }) => {
   if (target.matches?.("[data-grow]")) grow(target);
   if (!form?.contains(target)) return;
-  dirty = true;
+  touched();
   if (target.name === "id") target.dataset.own = "yes";
   if (target.name === "question") suggest();
 });
@@ -38,9 +40,9 @@ function suggest() {
   if (id && id.type !== "hidden" && !id.dataset.own) id.value = slug(form.elements.question.value);
 }
 suggest();
-document.addEventListener("change", ({ target }) => { if (form?.contains(target) && target.type === "checkbox") dirty = true; });
+document.addEventListener("change", ({ target }) => { if (form?.contains(target) && target.type === "checkbox") touched(); });
 form?.addEventListener("files", ({ target }) => {
-  dirty = true;
+  touched();
   if (target.dataset.name === "media") htmx.trigger(form.querySelector(".answer textarea"), "input");
 });
 window.addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault(); });
@@ -50,8 +52,9 @@ document.body.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
   if (detail.xhr.getResponseHeader("HX-Redirect") && detail.xhr.status < 300) dirty = false;
 });
 document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
-  if (!detail.successful || detail.elt !== form) return;
-  dirty = false;
+  if (detail.elt !== form) return;
+  if (!detail.successful) { dirty = true; return; }
+  dirty = typed;
   form.querySelector("h1").textContent = form.elements.question.value;
 });
 document.addEventListener("keydown", (event) => {
@@ -86,7 +89,7 @@ function addLanguage() {
     box.setAttribute("hx-trigger", "input changed delay:300ms, focus once");
     box.name = name;
     box.value = "";
-        label.append(box);
+    label.append(box);
     document.getElementById("answers").append(label);
     htmx.process(label);
   }
@@ -96,20 +99,26 @@ function addLanguage() {
 
 // ---- the "try it" box
 document.body.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.elt === form) typed = false;
   if (!detail.elt.matches?.("[data-teach]")) return;
   detail.path = `/console/knowledge/entry/${encodeURIComponent(detail.elt.querySelector("select").value)}/variant`;
 });
 const button = document.querySelector("[data-record]");
 if (button && canRecord()) button.hidden = false;
 let recording = null;
+let asking = false; // for the microphone
 
 async function toggle(button) {
   const words = button.querySelector("span");
   if (recording) return recording.stop();
+  if (asking) return;
+  asking = true;
   try {
     recording = await record({ tick: (seconds) => { words.textContent = `Stop (${seconds} s)`; } });
   } catch {
     return trouble("The microphone cannot be used: allow it in the browser (it needs https, or this very machine).");
+  } finally {
+    asking = false;
   }
   button.classList.add("recording");
   const blob = await recording.done;

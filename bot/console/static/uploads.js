@@ -55,12 +55,13 @@ function send(zone, file) {
   form.set("file", file, file.name || "recording.webm");
   const work = fetch(`/console/uploads?kind=${zone.dataset.kind}`, { method: "POST", body: form, headers: headers() })
     .then(async (answer) => {
-      if (!answer.ok) { await refused(answer); return figure.remove(); }
+      if (!answer.ok) { await refused(answer); figure.remove(); return false; }
       input.value = (await answer.json()).sha;
       figure.classList.remove("loading");
       settled(before);
+      return true;
     })
-    .catch(() => { figure.remove(); trouble(`${file.name} did not reach the server; add it again.`); })
+    .catch(() => { figure.remove(); trouble(`${file.name} did not reach the server; add it again.`); return false; })
     .finally(() => changed(zone));
   const owner = zone.closest("form");
   pending.set(owner, [...(pending.get(owner) || []), work]);
@@ -101,10 +102,10 @@ document.addEventListener("paste", (event) => {
   event.preventDefault();
   add(zone, files);
 });
-// A form that is sent while a photo is still on its way waits for it.
+// A form that is sent while a photo is still on its way waits for it, and is not sent without it.
 document.addEventListener("htmx:confirm", (event) => {
   const waits = pending.get(event.target) || [];
   if (!waits.length) return;
   event.preventDefault();
-  Promise.allSettled(waits).then(() => event.detail.issueRequest(true));
+  Promise.all(waits).then((good) => { if (good.every(Boolean)) event.detail.issueRequest(true); });
 });

@@ -51,7 +51,8 @@ class Complaints(list[str]):
 
     def _note(self, text: str) -> None:
         # The network's and the server's refusals are part of what is tested.
-        if not text.startswith(("Failed to load resource", "Response Status Error Code")) and "net::ERR" not in text:
+        refusals = ("Failed to load resource", "Response Status Error Code", "htmx:sendError", "htmx:afterRequest")
+        if not text.startswith(refusals) and "net::ERR" not in text:
             self.append(text)
 
 

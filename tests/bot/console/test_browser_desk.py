@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.bot.console.browsing import PHONE, chromium, drop, log_in, page_of
 from tests.bot.console.stage import ADMIN, AGENT, OTHER_AGENT, Gateway, jpeg
@@ -32,6 +35,8 @@ async def test_a_customer_waits_is_taken_over_answered_and_handed_back(gateway: 
         await mia.add_init_script(BACKGROUND)
         await log_in(mia, AGENT)
         await expect(mia).to_have_title("Desk · Polydesk")
+        async with mia.expect_response("**/console/live"):
+            await mia.reload()  # from now on it hears whatever happens
         await mia.get_by_label("Search conversations").click()  # browsers sound only for pages that were touched
         # A customer asks for a person: the tab counts, the page rings
         await customer.goto("/")
@@ -120,6 +125,114 @@ async def test_what_an_agent_types_survives_colleagues_reloads_and_refusals(gate
         await mia.evaluate("() => document.getElementById('composer').requestSubmit()")
         await expect(mia.get_by_role("alert")).to_contain_text("Claim the conversation first")
         assert await box.input_value() == "A long answer that took an hour"
+
+
+async def test_what_is_on_its_way_is_said_once_and_what_is_typed_meanwhile_stays(gateway: Gateway) -> None:
+    async with (
+        chromium() as browser,
+        page_of(browser, gateway.url) as customer,
+        page_of(browser, gateway.url) as mia,
+    ):
+        await customer.goto("/")
+        await customer.get_by_role("button", name="Talk to a person").click()
+        await log_in(mia, AGENT)
+        await mia.locator(".ticket").click()
+        await mia.locator("#head").get_by_role("button", name="Take over").click()
+        box = mia.get_by_role("textbox", name="Answer")
+        said = customer.locator(".line.agent")
+        # Given a server whose answer is lost
+        lost = asyncio.Event()
+
+        async def lose(route: Route) -> None:
+            await route.fetch()
+            await lost.wait()
+            await route.abort()
+
+        await mia.route("**/say", lose, times=1)
+        await box.fill("Hello, I am Mia.")
+        await box.press("Control+Enter")
+        await expect(said).to_have_count(1)
+        # When it is sent again, and more is typed before that has arrived
+        lost.set()
+        await expect(mia.get_by_role("alert")).to_contain_text("cannot be reached")
+        await expect(box).to_have_value("Hello, I am Mia.")
+        came = asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await came.wait()
+            await route.continue_()
+
+        await mia.route("**/say", late, times=1)
+        await box.press("Control+Enter")
+        await box.press("Control+Enter")  # impatient
+        await box.press("End")
+        await box.press_sequentially(" How can I help?")
+        came.set()
+        # Then the customer reads it once, and the rest is still to be sent
+        await expect(box).to_have_value("How can I help?")
+        await expect(mia.get_by_role("alert")).to_be_empty()
+        await mia.reload()
+        await expect(box).to_have_value("How can I help?")
+        await box.press("Control+Enter")
+        await expect(box).to_have_value("")
+        await expect(said).to_have_count(2)
+        assert [text.count("Mia.") for text in await said.all_inner_texts()] == [1, 0]
+        # The same words can be said again
+        await box.fill("How can I help?")
+        await box.press("Control+Enter")
+        await expect(said).to_have_count(3)
+
+
+async def test_words_do_not_leave_without_their_photo(gateway: Gateway) -> None:
+    async with (
+        chromium() as browser,
+        page_of(browser, gateway.url) as customer,
+        page_of(browser, gateway.url) as mia,
+    ):
+        await customer.goto("/")
+        await customer.get_by_role("button", name="Talk to a person").click()
+        await log_in(mia, AGENT)
+        await mia.locator(".ticket").click()
+        await mia.locator("#head").get_by_role("button", name="Take over").click()
+        box = mia.get_by_role("textbox", name="Answer")
+        came = asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await came.wait()
+            await route.continue_()
+
+        # Given a photo that cannot be read, on a slow line
+        await mia.route("**/uploads**", late)
+        await drop(mia.locator("#composer [data-upload]"), [("page.jpg", "image/jpeg", b"<html></html>")])
+        await box.fill("see the photo")
+        await box.press("Control+Enter")
+        came.set()
+        # Then the words wait too, and it is told why
+        await expect(mia.get_by_role("alert")).to_contain_text("page.jpg cannot be read")
+        await expect(mia.locator("#composer .thumb")).to_have_count(0)
+        await expect(box).to_have_value("see the photo")
+        (open_one,) = await gateway.store.read(lambda tx: tx.conversations.list())
+        lines = await gateway.store.read(lambda tx: tx.transcript.list(open_one.id))
+        assert not [line for line in lines if line.author.id == AGENT and line.text == "see the photo"]
+
+
+async def test_a_page_that_was_logged_out_says_so_and_keeps_what_it_shows(gateway: Gateway) -> None:
+    async with (
+        chromium() as browser,
+        page_of(browser, gateway.url) as customer,
+        page_of(browser, gateway.url) as mia,
+    ):
+        await customer.goto("/")
+        await customer.get_by_role("button", name="Talk to a person").click()
+        await log_in(mia, AGENT)
+        await expect(mia.locator(".ticket")).to_have_count(1)
+        # Given a log-out in another tab
+        await mia.context.clear_cookies()
+        await customer.get_by_label("Your message").fill("hello? is anybody there?")
+        await customer.keyboard.press("Enter")
+        # Then the queue does not look empty
+        await expect(mia.get_by_role("alert")).to_contain_text("You are logged out")
+        await expect(mia.locator(".ticket")).to_have_count(1)
 
 
 async def test_a_photo_that_cannot_be_read_is_in_nobodys_way(gateway: Gateway) -> None:
@@ -214,6 +327,12 @@ async def test_an_agent_corrects_the_bot_in_a_long_conversation_while_a_colleagu
         for page, name in ((mia, AGENT), (tom, OTHER_AGENT)):
             await log_in(page, name)
             await page.goto(f"/console/desk/{open_one.id}")
+        # The first look at what changed touches nothing else
+        await mia.locator(".said").first.evaluate("(one) => { one.touched = true; }")
+        async with mia.expect_response(re.compile("/parts$")):
+            gateway.house.bell.ring(open_one.id)
+        await mia.wait_for_timeout(100)  # until it is drawn
+        assert await mia.locator(".said").first.evaluate("(one) => one.touched")
         # The bot's ideas come first; another entry is found by its words
         first = mia.locator(".said.customer").first
         await first.get_by_role("button", name="Which entry is this about?").click()
