@@ -92,8 +92,7 @@ async def _serve(settings: Settings) -> None:
             ("sweep", partial(sweep, home.store, retention_days=settings.retention_days), _SWEEP_SECONDS),
         ]
         if settings.notify_url is not None:
-            url = settings.public_url or f"http://{settings.host}:{settings.port}"
-            alarm = Alarm(home.store, home.bell, settings.notify_url.get_secret_value(), url)
+            alarm = Alarm(home.store, home.bell, settings.notify_url.get_secret_value(), settings.address)
             chores.append(("alarm", alarm.run, 1.0))
         for name, chore, seconds in chores:
             background.append(home.holding.alone(name, partial(_again_and_again, chore, seconds)))

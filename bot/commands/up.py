@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 import webbrowser
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from http.client import HTTPResponse
 from importlib.resources import files
 from pathlib import Path
 
@@ -49,19 +52,18 @@ def up(kb: Path | None, port: int | None, *, browser: bool) -> None:
         stack.callback(launcher.stop)
         launcher.start()
         _say("Starting the gateway and the workers ...")
-        launcher.wait(lambda: () if stop.is_set() else _missing(settings), _READY_SECONDS)
+        launcher.wait(lambda: () if stop.is_set() else missing(settings), _READY_SECONDS)
         if not stop.is_set():
             _tell(settings, time.monotonic() - began)
-            if browser:
-                webbrowser.open(address(settings))
+            if browser and has_screen(sys.platform, os.environ):
+                webbrowser.open(settings.address)
         launcher.watch(stop)
         _say("Stopping ...")
 
 
-def address(settings: Settings) -> str:
-    """Where people on this machine find us."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
-    return settings.public_url or f"http://{host}:{settings.port}"
+def has_screen(platform: str, environ: Mapping[str, str]) -> bool:
+    """Whether a browser can show itself; where it cannot, one for the terminal would keep us waiting until it ends."""
+    return platform in ("darwin", "win32") or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def prepare_models(settings: Settings) -> None:
@@ -97,11 +99,10 @@ async def _check_knowledge(settings: Settings, *, asked_for: bool) -> None:
         _say(f"Release {live.number} is live in the database, so {settings.kb} was not read; see polydesk kb import")
 
 
-def _missing(settings: Settings) -> list[str]:
+def missing(settings: Settings) -> list[str]:
     """What the gateway still waits for; empty when it is ready."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     try:
-        with urllib.request.urlopen(f"http://{host}:{settings.port}/readyz", timeout=2):
+        with _asked(settings, "/readyz"):
             return []
     except urllib.error.HTTPError as not_yet:
         with suppress(ValueError, KeyError):
@@ -111,18 +112,25 @@ def _missing(settings: Settings) -> list[str]:
     return ["the gateway does not answer yet"]
 
 
-def _doors(settings: Settings) -> dict[str, str]:
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
-    with urllib.request.urlopen(f"http://{host}:{settings.port}/healthz", timeout=2) as answer:
-        doors: dict[str, str] = json.load(answer)["doors"]
-    return doors
+def doors(settings: Settings) -> dict[str, str]:
+    """How each platform's door is doing."""
+    with _asked(settings, "/healthz") as answer:
+        found: dict[str, str] = json.load(answer)["doors"]
+    return found
+
+
+def _asked(settings: Settings, path: str) -> HTTPResponse:
+    """Ask the gateway itself, whatever proxy the environment names for the world outside."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    answer: HTTPResponse = opener.open(f"{settings.local_url}{path}", timeout=2)
+    return answer
 
 
 def _tell(settings: Settings, seconds: float) -> None:
     _say(f"\nPolydesk is up ({seconds:.1f} s).\n")
-    _say(f"  Web chat   {address(settings)}/")
-    _say(f"  Console    {address(settings)}/console/")
-    for platform, state in _doors(settings).items():
+    _say(f"  Web chat   {settings.address}/")
+    _say(f"  Console    {settings.address}/console/")
+    for platform, state in doors(settings).items():
         if platform != "web":
             _say(f"  {platform.capitalize():<10} {state}")
     _say(f"  Logs       {settings.data / 'log'}\n\nCtrl-C stops it.")
