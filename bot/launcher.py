@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -18,12 +19,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.broker import Embedded
-from bot.settings import Settings
-from core.errors import Broken
+from bot.settings import Settings, data_folder
+from core.environment import DATA
+from core.errors import Broken, SettingsError
 from workers.leash import LEASH
 
 _STOP_SECONDS = 12.0
 _LARGEST_LOG = 20 * 1024 * 1024  # bytes
+_LAST_PORT = 65_535
 _WORST_PAUSE = 30.0  # seconds between restarts of a child that keeps dying
 
 
@@ -189,15 +192,20 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def only_one(settings: Settings) -> Iterator[None]:
     """Hold the data folder.
 
     Raises:
-        Broken: another `polydesk up` runs on it.
+        SettingsError: it cannot be made or written. Broken: another `polydesk up` runs on it.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / "up.lock"
-    with path.open("a+b") as file:
+    folder = data_folder(settings)
+    try:
+        lock = (folder / "up.lock").open("a+b")
+    except OSError as problem:
+        raise SettingsError(
+            [f"{DATA}: {folder} cannot be written ({problem.strerror}): name a folder that is yours to write to"]
+        ) from problem
+    with lock as file:
         if not _locked(file):
             file.seek(0)
             holder = file.read().decode() or "unknown"
@@ -222,17 +230,47 @@ def must_be_free(host: str, port: int) -> None:
     """Check that we can listen there.
 
     Raises:
-        Broken: something else does.
+        Broken: we cannot; says why, with what to do.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as problem:
+        raise Broken(_no_address(host)) from problem
+    for family, kind, protocol, _, place in places:
         try:
-            probe.bind((host, port))
-        except OSError as problem:
-            raise Broken(
-                f"port {port} on {host} is taken by another program ({problem.strerror}); "
-                f"choose another one: polydesk up --port {port + 1}"
-            ) from problem
+            probe = socket.socket(family, kind, protocol)
+        except OSError:
+            continue  # a machine without IPv6; whoever listens there passes over it, too
+        with probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                probe.bind(place)
+            except OSError as problem:
+                raise Broken(not_free(host, port, problem)) from problem
+
+
+def not_free(host: str, port: int, problem: OSError) -> str:
+    """Why we cannot listen there, with what to do."""
+    if problem.errno == errno.EADDRINUSE:
+        other = port + 1 if port < _LAST_PORT else port - 1
+        return (
+            f"port {port} on {host} is taken by another program; choose another one: polydesk up --port {other}, "
+            "or POLYDESK_PORT"
+        )
+    if problem.errno == errno.EACCES:
+        return (
+            f"port {port} on {host} needs rights that this process has not; choose one from 1024 on: "
+            "polydesk up --port 8080, or POLYDESK_PORT"
+        )
+    if problem.errno == errno.EADDRNOTAVAIL:
+        return _no_address(host)
+    return f"nothing can listen on {host}, port {port} ({problem.strerror}): set POLYDESK_HOST to 127.0.0.1 or 0.0.0.0"
+
+
+def _no_address(host: str) -> str:
+    return f"POLYDESK_HOST: {host} is no address of this machine; 127.0.0.1 is for itself alone, 0.0.0.0 for everybody"
 
 
 @contextmanager

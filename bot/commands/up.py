@@ -38,7 +38,7 @@ def up(kb: Path | None, port: int | None, *, browser: bool) -> None:
     if settings.kb is None:
         settings = settings.model_copy(update={"kb": Path(str(files("bot.demo")))})
     with ExitStack() as stack:
-        stack.enter_context(only_one(settings.data))
+        stack.enter_context(only_one(settings))
         stop = stack.enter_context(stopping())
         must_be_free(settings.host, settings.port)
         _say(f"Data folder: {settings.data}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -15,9 +16,9 @@ import pytest
 from redis import Redis
 
 from bot.broker import embedded, running
-from bot.launcher import Child, Launcher, must_be_free, only_one
+from bot.launcher import Child, Launcher, must_be_free, not_free, only_one
 from bot.settings import Settings
-from core.errors import Broken
+from core.errors import Broken, SettingsError
 from workers.leash import LEASH
 
 
@@ -72,9 +73,13 @@ def test_a_broker_that_died_is_started_again_at_the_same_place(tmp_path: Path) -
 
 
 def test_one_launcher_a_data_folder(tmp_path: Path) -> None:
-    with only_one(tmp_path), pytest.raises(Broken, match=rf"process {os.getpid()}"), only_one(tmp_path):
+    with (
+        only_one(Settings(data=tmp_path)),
+        pytest.raises(Broken, match=rf"process {os.getpid()}"),
+        only_one(Settings(data=tmp_path)),
+    ):
         pass
-    with only_one(tmp_path):
+    with only_one(Settings(data=tmp_path)):
         pass
 
 
@@ -86,6 +91,39 @@ def test_an_occupied_port_is_told_with_another_one() -> None:
         with pytest.raises(Broken, match=f"port {port} .* --port {port + 1}"):
             must_be_free("127.0.0.1", port)
     must_be_free("127.0.0.1", port)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_a_port_of_ipv6_is_looked_at_as_one() -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(Broken, match=f"port {port} on ::1 is taken by another program"):
+            must_be_free("::1", port)
+    must_be_free("::1", port)
+    must_be_free("::", port)
+    must_be_free("localhost", port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "x" * 70])  # RFC 5737, RFC 3849
+def test_an_address_of_another_machine(host: str) -> None:
+    with pytest.raises(Broken, match=f"POLYDESK_HOST: {host} is no address of this machine"):
+        must_be_free(host, 8080)
+
+
+def test_each_reason_has_a_remedy() -> None:
+    assert "--port 65534" in not_free("127.0.0.1", 65_535, OSError(errno.EADDRINUSE, ""))
+    assert "port 80 on ::1 needs rights" in not_free("::1", 80, PermissionError(errno.EACCES, "Permission denied"))
+    assert "(No buffer space available)" in not_free("::1", 80, OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS)))
+
+
+def test_a_data_folder_that_cannot_be_had(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"POLYDESK_DATA: .*file cannot be made"):
+        only_one(Settings(data=tmp_path / "file")).__enter__()
+    (tmp_path / "data" / "up.lock").mkdir(parents=True)
+    with pytest.raises(SettingsError, match=r"POLYDESK_DATA: .*data cannot be written \(Is a directory\)"):
+        only_one(Settings(data=tmp_path / "data")).__enter__()
 
 
 def test_children_end_when_the_launcher_is_killed() -> None:
