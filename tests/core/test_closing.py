@@ -52,7 +52,7 @@ async def drafts(road: Road, id: str) -> list[str]:
 
 async def nothing_waits(road: Road) -> None:
     """Every lane comes to its end, and nothing is left for it; a lane that fails for ever never does."""
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(20):
         await road.settle()
     assert await road.store.read(lambda tx: tx.ledger.unanswered()) == ()
 

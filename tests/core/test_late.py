@@ -191,17 +191,18 @@ async def test_a_moment_is_asked_for_once_however_often_a_turn_begins_anew(
     monkeypatch.setattr("core.company._HOLDING_AFTER", 0.3)
     customer = road.customer()
 
+    def moments() -> int:
+        return sum("One moment" in text for text in road.platform.texts("c1"))
+
     async def waits(*texts: str) -> None:
-        road.brain.gate, asked = asyncio.Event(), len(road.brain.asked)
+        road.brain.gate, asked, said = asyncio.Event(), len(road.brain.asked), moments()
         for number, text in enumerate(texts, asked + 1):
             await customer.says(text)
             await road.until(lambda number=number: len(road.brain.asked) == number)
-            await asyncio.sleep(0.6)
+            await road.until(lambda: moments() > said)
+            await asyncio.sleep(0.6)  # in which another one would be asked for
         road.brain.gate.set()
         await road.settle()
-
-    def moments() -> int:
-        return sum("One moment" in text for text in road.platform.texts("c1"))
 
     await waits(WHOLE, "I mean the order of last week?", "the one with the mug?")
     assert moments() == 1
