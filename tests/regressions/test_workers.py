@@ -85,6 +85,7 @@ async def test_14_a_transcript_that_comes_after_a_text_only_reply_does_not_doubl
     ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.thinking.MEDIA_SECONDS", 0.4)
+    monkeypatch.setattr("core.quiet._LONE_VOICE", 6.0)  # the words come before that on any machine
     ada = ground.person()
     async with worker(tmp_path) as slow, life(ground, tmp_path, slow.brain) as house:
         await ada.speaks(recorded("ogg" if isinstance(ada, OnTelegram) else "mp4", *_codec(ada), seconds=1.0))
