@@ -160,7 +160,7 @@ async def test_live_words_do_not_hide_what_was_missed(slack: FakeSlack) -> None:
     ear, ada = Ear(), slack.customer()
     notes = in_messages(slack, ear, ada, ada.writes_unheard("the last").ts)
     ada.writes_unheard("missed")
-    slack.slow_next(HISTORY, 0.5)
+    slack.slow_next(HISTORY, 3.0)
     async with at_door(slack, "Socket Mode", ear, notes):
         await ada.says("live")
         await slack.settled()

@@ -199,9 +199,9 @@ async def test_a_bug_does_not_leave_us_deaf(slack: FakeSlack, monkeypatch: pytes
 
 
 async def test_the_patience_for_calls_does_not_end_the_connection(slack: FakeSlack) -> None:
-    client = Client(slack.bot_token, slack.api_url, patience=0.3)
+    client = Client(slack.bot_token, slack.api_url, patience=1.0)
     async with Sockets(client, slack.app_token, Dispatch()).connected():
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(2.0)
         assert slack.sockets.count == 1
     await client.close()
     assert len(slack.calls_of("apps.connections.open")) == 1

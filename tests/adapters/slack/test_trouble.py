@@ -27,9 +27,9 @@ async def slack() -> AsyncIterator[FakeSlack]:
 
 
 @asynccontextmanager
-async def sending(slack: FakeSlack, *, patience: float = 1.0) -> AsyncIterator[tuple[Sender, Address]]:
+async def sending(slack: FakeSlack) -> AsyncIterator[tuple[Sender, Address]]:
     """A sender of its own, and somewhere to send to."""
-    client = Client(slack.bot_token, slack.api_url, patience=patience)
+    client = Client(slack.bot_token, slack.api_url, patience=1.0)
     try:
         yield Sender(client, Shelf(), Shares()), address(slack, slack.customer().dm.id)
     finally:
@@ -108,8 +108,8 @@ async def test_a_connection_that_broke_leaves_the_outcome_open(slack: FakeSlack)
 
 
 async def test_an_answer_that_does_not_come_leaves_the_outcome_open(slack: FakeSlack) -> None:
-    async with sending(slack, patience=0.3) as (sender, where):
-        slack.slow_next(POST, 2.0)
+    async with sending(slack) as (sender, where):
+        slack.slow_next(POST, 4.0)
         with pytest.raises(OutcomeUnknown):
             await sender.send(Call(POST, {"channel": where.chat, "text": "slow", "blocks": []}))
 
