@@ -7,7 +7,6 @@ import hmac
 import json
 import math
 import re
-import time
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
@@ -16,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from adapters.fields import whole
+from adapters.posted import Complaint, body
 from adapters.telegram.client import Client
 from adapters.telegram.intake import Intake
 from adapters.telegram.parse import UPDATES
@@ -27,7 +27,6 @@ PATH = "/telegram/webhook"
 HEADER = "X-Telegram-Bot-Api-Secret-Token"  # https://core.telegram.org/bots/api#setwebhook
 LARGEST_UPDATE = 1024 * 1024  # bytes; a message of 4096 characters with all its entities has some 50,000
 
-_MINUTE = 60.0
 _WRONG_SECRET = (
     "something posts to the webhook with another secret: either a stranger, or another gateway registered it last; "
     "give all gateways the same POLYDESK_TELEGRAM_SECRET (or none), then restart them"
@@ -47,7 +46,7 @@ class Webhook:
         self.url = urlunsplit((parts.scheme, parts.netloc, own, parts.query, ""))
         self.secret = secret or hashlib.sha256(f"polydesk webhook {token}".encode()).hexdigest()
         self.intake: Intake | None = None
-        self._told = -math.inf
+        self._turned_away = Complaint("telegram.turned_away", _WRONG_SECRET)
         # A proxy may pass its own path on or rewrite it to ours; both arrive.
         self.router = Router([Route(path, self._receive, methods=["POST"]) for path in dict.fromkeys((PATH, own))])
 
@@ -73,19 +72,19 @@ class Webhook:
         if given is None:
             return Response("the secret token is missing", 401)
         if not hmac.compare_digest(given.encode(), self.secret.encode()):
-            self._tell()
+            self._turned_away.tell()
             return Response("the secret token is wrong", 403)
         intake = self.intake
         if intake is None:
             return _later("not connected", 5.0)
         try:
-            body = await _body(request)
+            posted = await body(request, LARGEST_UPDATE)
         except ClientDisconnect:
             return Response("the request broke off", 400)
-        if body is None:
+        if posted is None:
             return Response("too large for an update", 413)
         try:
-            update = json.loads(body)
+            update = json.loads(posted)
         except (ValueError, RecursionError):
             return Response("not JSON", 400)
         if whole(update, "update_id") is None:
@@ -100,22 +99,6 @@ class Webhook:
             return _later("not committed, deliver it again", trouble.after)
         return Response(status_code=200)
 
-    def _tell(self) -> None:
-        """Say it once a minute at most: it may be a stranger, who must not fill the log."""
-        if time.monotonic() - self._told > _MINUTE:
-            self._told = time.monotonic()
-            log.warning("telegram.turned_away", do=_WRONG_SECRET)
-
 
 def _later(why: str, seconds: float) -> Response:
     return Response(why, 503, {"Retry-After": str(max(math.ceil(seconds), 1))})
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body, or None as soon as it is too large."""
-    found = bytearray()
-    async for piece in request.stream():
-        found += piece
-        if len(found) > LARGEST_UPDATE:
-            return None
-    return bytes(found)
