@@ -10,6 +10,7 @@ import structlog
 
 from adapters.fields import child, items, string
 from adapters.pacing import Limit, Pace
+from adapters.pictures import ending
 from adapters.slack.client import Client
 from adapters.slack.downloads import Downloads
 from adapters.slack.render import POST, UPDATE, UPLOAD
@@ -26,8 +27,6 @@ _EVENT = "polydesk_reply"  # the metadata by which a message can be found again:
 _A_CHANNEL = (4, 4.0)  # a message a second, with bursts: https://docs.slack.dev/apis/web-api/rate-limits
 _PAGES = 5  # of a hundred messages, in which a call that may have been made is looked for
 _SKEW_MS = 300_000  # by how much Slack's clock and ours may differ
-
-_MAGIC = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
 
 
 class Shares:
@@ -142,8 +141,7 @@ class Sender:
             except (OSError, KeyError, PolydeskError) as problem:
                 log.warning("slack.picture_gone", blob=string(source, "blob")[:12], problem=type(problem).__name__)
                 continue
-            suffix = next((suffix for magic, suffix in _MAGIC if content.startswith(magic)), "jpg")
-            name = f"picture-{number}.{suffix}"
+            name = f"picture-{number}.{ending(content)}"
             files.append({"id": await self._downloads.upload(name, content), "title": name})
         if not files:
             raise Refused("the pictures are gone")

@@ -10,6 +10,7 @@ import structlog
 from telegram import InputFile, InputMediaDocument, InputMediaPhoto
 
 from adapters.pacing import Limit, Pace
+from adapters.pictures import ending
 from adapters.telegram.client import Client
 from adapters.telegram.trouble import Moved
 from core.errors import OutcomeUnknown, PolydeskError, Refused, Throttled
@@ -19,7 +20,6 @@ log = structlog.get_logger()
 
 Blob = Callable[[str], bytes]
 
-_MAGIC = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
 _NO_PHOTO = ("PHOTO_", "IMAGE_PROCESS_FAILED", "too big for a photo")
 
 
@@ -136,5 +136,4 @@ class Sender:
         except (PolydeskError, OSError, KeyError) as problem:
             log.error("telegram.picture_gone", blob=source["blob"][:12], problem=type(problem).__name__)
             return None
-        suffix = next((suffix for magic, suffix in _MAGIC if content.startswith(magic)), "jpg")
-        return f"picture.{suffix}", content
+        return f"picture.{ending(content)}", content
