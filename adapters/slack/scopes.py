@@ -8,7 +8,6 @@ from importlib.resources import files
 
 import yaml
 
-from adapters.slack.client import Client
 from adapters.slack.trouble import APPS
 from core.errors import Broken
 
@@ -41,20 +40,6 @@ def manifest_scopes() -> frozenset[str]:
     """The bot scopes that `manifest.yaml` asks for."""
     text = files("adapters.slack").joinpath("manifest.yaml").read_text("utf-8")
     return frozenset(yaml.safe_load(text)["oauth_config"]["scopes"]["bot"])
-
-
-async def granted_scopes(token: str, api_url: str | None = None) -> frozenset[str]:
-    """The scopes that a bot token has, from the X-OAuth-Scopes header of auth.test.
-
-    Raises:
-        Broken: the token is refused. Retry: Slack cannot be reached.
-    """
-    client = Client(token, api_url)
-    try:
-        _bot, granted = await client.me()
-    finally:
-        await client.close()
-    return granted
 
 
 def compared(granted: frozenset[str]) -> Scopes:
