@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,21 +106,6 @@ class Knowledge(Releases):
             raise Conflict(f"somebody else has changed {id} meanwhile; look at theirs first")
         await self._refs.release(_owner(kb_id, id))
         return await self._sql.run(delete(entries).where(entries.c.kb_id == kb_id, entries.c.entry == id)) == 1
-
-    async def reorder(self, kb_id: str, ids: Sequence[str]) -> None:
-        """Put the entries into this order; those not named follow in the order that they have.
-
-        Raises:
-            BadInput: no such knowledge base.
-        """
-        await self._touch(kb_id)
-        query = select(entries.c.entry).where(entries.c.kb_id == kb_id).order_by(entries.c.position, entries.c.entry)
-        known = await self._sql.column(query)
-        named = [one for one in dict.fromkeys(ids) if one in set(known)]
-        rest = [one for one in known if one not in set(named)]
-        for position, one in enumerate(named + rest):
-            change = update(entries).where(entries.c.kb_id == kb_id, entries.c.entry == one)
-            await self._sql.run(change.values(position=position))
 
     async def set_head(self, kb_id: str, knowledge: KnowledgeBase, *, revision: int | None = None) -> int:
         """Replace everything but the entries, or make the knowledge base; returns the draft's new revision.
