@@ -11,7 +11,10 @@ import pytest
 import typer
 
 from adapters.registry import BUILT_IN
+from adapters.web.door import BODY
 from bot.cli import app
+from bot.console.guard import UPLOAD, WHOLE
+from bot.settings import Settings
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 ROOT = typer.main.get_command(app)
@@ -62,7 +65,33 @@ def test_every_option_in_the_table_exists() -> None:
     assert said <= {option for command in commands(ROOT).values() for param in command.params for option in param.opts}
 
 
-def test_the_two_make_targets_exist() -> None:
+def targets() -> set[str]:
+    """Every `make X`, in code blocks and in sentences."""
+    code = "\n".join([*re.findall(r"^```.*?^```", README, re.DOTALL | re.MULTILINE), *re.findall(r"`[^`\n]+`", README)])
+    return set(re.findall(r"\bmake ([a-z-]+)", code))
+
+
+@pytest.mark.parametrize("target", sorted(targets()))
+def test_every_make_target_exists(target: str) -> None:
     makefile = (Path(__file__).parents[1] / "Makefile").read_text()
-    for target in re.findall(r"^make ([a-z]+)", README, re.MULTILINE):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target} is in the README, not in the Makefile"
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target} is in the README, not in the Makefile"
+
+
+def test_the_targets_of_sentences_are_seen() -> None:
+    assert targets() >= {"up", "test", "check", "audit", "fuzz"}
+
+
+def test_a_setting_that_changes_nothing_is_said_to() -> None:
+    bot = Path(__file__).parents[1] / "bot"
+    code = "\n".join(path.read_text() for path in bot.rglob("*.py") if path.name != "settings.py")
+    code += (bot / "settings.py").read_text().split("def postgres")[1]  # behind the checks
+    idle = {name for name in Settings.model_fields if not re.search(rf"\b(settings|self)\.{name}\b", code)}
+    assert idle == {"desk", "voice_model"}
+    for name, words in (("DESK", "only `web` so far"), ("VOICE_MODEL", "so far it changes nothing")):
+        (row,) = [line for line in README.splitlines() if line.startswith(f"| `POLYDESK_{name}`")]
+        assert words in row
+
+
+def test_a_proxy_set_up_as_shown_lets_everything_through() -> None:
+    (megabytes,) = re.findall(r"client_max_body_size (\d+)m", README)
+    assert int(megabytes) * 1024 * 1024 >= max(WHOLE, BODY, UPLOAD)
