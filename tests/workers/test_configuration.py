@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +57,14 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 def test_a_worker_needs_a_broker(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="POLYDESK_REDIS_URL: a worker needs the broker's address"):
         from_environment({}, tmp_path)
+
+
+def test_a_worker_that_cannot_start_says_so_in_one_line(tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("POLYDESK_")}
+    command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", "text"]
+    environ |= {"PYTHONPATH": str(Path(__file__).parents[2]), "POLYDESK_REDIS_URL": "redis://localhost:abc"}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert (
+        done.stderr.startswith("POLYDESK_REDIS_URL: its host or port cannot be read") and done.stderr.count("\n") == 1
+    )
