@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import wave
 from pathlib import Path
 
@@ -63,7 +64,7 @@ async def test_words_a_photo_and_a_voice_note_find_their_answers_and_a_person(
         await expect(answers.nth(1)).to_contain_text("Sorry about that", timeout=SLOW)
         # Said: the microphone hears six seconds
         await ada.get_by_role("button", name="Record a voice note").click()
-        await expect(ada.get_by_role("timer")).to_have_text("0:05", timeout=SLOW)
+        await expect(ada.get_by_role("timer")).to_have_text(re.compile(r"0:0[5-9]"), timeout=SLOW)
         await ada.get_by_role("button", name="Send the voice note").click()
         # The bot has said what it knows about this, and does not say it again
         await expect(answers.nth(2)).to_contain_text("Shall a person look at it?", timeout=SLOW)
