@@ -28,6 +28,7 @@ class Pace:
         self._now = now
         self._calls: dict[str, deque[float]] = {}
         self._shut: dict[str, float] = {}
+        self._told: dict[str, str] = {}
 
     def enter(self, limits: Sequence[Limit]) -> None:
         """Count one call under every limit.
@@ -52,9 +53,15 @@ class Pace:
                 moments.append(calls[-limit.count] + limit.seconds)
         return max(0.0, max(moments, default=now) - now)
 
-    def told(self, key: str, seconds: float) -> None:
-        """The platform told us to leave this alone for so long."""
-        self._shut[key] = max(self._shut.get(key, 0.0), self._now() + seconds)
+    def told(self, key: str, seconds: float, whole: str) -> None:
+        """The platform told us to leave this alone for so long.
+
+        Platforms do not say whose limit it was. Should two parts of a `whole` be refused at once, it is that of all.
+        """
+        before, now = self._told.get(whole, key), self._now()
+        for shut in (key, whole) if before != key and self._shut.get(before, now) > now else (key,):
+            self._shut[shut] = max(self._shut.get(shut, 0.0), now + seconds)
+        self._told[whole] = key
 
     def _forget(self, now: float) -> None:
         if len(self._calls) > _MANY:

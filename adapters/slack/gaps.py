@@ -197,7 +197,7 @@ class Gaps:
             try:
                 return await self._client.call(method, where)
             except Throttled as trouble:
-                self._pace.told(method, trouble.after)
+                self._pace.told(method, trouble.after, method)
             except Retry as trouble:
                 left -= 1
                 if not left:

@@ -75,10 +75,10 @@ def _message(address: Address, page: Sequence[str], buttons: Sequence[dict[str, 
     for start in range(0, len(buttons), ROW_LIMIT):
         blocks.append({"type": "actions", "elements": list(buttons[start : start + ROW_LIMIT])})
     said: dict[str, object] = {"channel": address.chat, "text": _short(page), "blocks": blocks}
+    if address.thread:
+        said["thread_ts"] = address.thread  # of an edit for the case that it must be said anew
     if edits:
         return Call(UPDATE, {**said, "ts": edits})
-    if address.thread:
-        said["thread_ts"] = address.thread
     return Call(POST, {**said, "unfurl_links": False, "unfurl_media": False})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -14,7 +15,7 @@ from adapters.pictures import ending
 from adapters.slack.client import Client
 from adapters.slack.downloads import Downloads
 from adapters.slack.render import POST, UPDATE, UPLOAD
-from core.errors import BadInput, Broken, OutcomeUnknown, PolydeskError, Refused, Throttled
+from core.errors import BadInput, Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Throttled
 from core.values import Address, Call, Sent
 
 log = structlog.get_logger()
@@ -25,6 +26,7 @@ STATUS = "is typing…"  # stands behind the bot's name
 
 _EVENT = "polydesk_reply"  # the metadata by which a message can be found again: its payload's `key` is the call's
 _A_CHANNEL = (4, 4.0)  # a message a second, with bursts: https://docs.slack.dev/apis/web-api/rate-limits
+_A_METHOD = (300, 60.0)  # "several hundred messages a minute" for a workspace
 _PAGES = 5  # of a hundred messages, in which a call that may have been made is looked for
 _SKEW_MS = 300_000  # by how much Slack's clock and ours may differ
 
@@ -66,12 +68,11 @@ class Sender:
     async def send(self, call: Call) -> Sent:
         """Make a call; raises as `core.ports.Adapter.send` says."""
         place = f"{call.method} {call.arguments.get('channel') or call.arguments.get('channel_id')}"
-        if call.method != UPDATE:
-            self._pace.enter([Limit(place, *_A_CHANNEL)])
+        self._pace.enter([Limit(place, *_A_CHANNEL), Limit(call.method, *_A_METHOD)])
         try:
             return await self._send(call)
         except Throttled as problem:
-            self._pace.told(place, problem.after)
+            self._pace.told(place, problem.after, call.method)
             raise
 
     async def _send(self, call: Call) -> Sent:
@@ -82,7 +83,16 @@ class Sender:
         if call.method not in {POST, UPDATE}:
             raise BadInput(f"{call.method} is not a call that this adapter renders")
         if call.method == UPDATE:
-            return Sent(string(await self._client.call(UPDATE, call.arguments), "ts"))
+            try:
+                alone = {name: value for name, value in call.arguments.items() if name != "thread_ts"}
+                return Sent(string(await self._client.call(UPDATE, alone), "ts"))
+            except Blocked:
+                raise
+            except Refused as refusal:
+                # Workspaces may limit for how long messages can be edited: then it is said anew.
+                log.warning("slack.not_edited", problem=str(refusal))
+            anew = {name: value for name, value in call.arguments.items() if name != "ts"}
+            call = replace(call, method=POST, arguments={**anew, "unfurl_links": False, "unfurl_media": False})
         if call.since and (found := await self._found(call)):
             return Sent(found)
         mark = {"metadata": {"event_type": _EVENT, "event_payload": {"key": call.key}}} if call.key else {}

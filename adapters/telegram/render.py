@@ -60,9 +60,11 @@ def _number(id: str) -> int | str:
 
 
 def _edit(call: Call, message: str) -> Call:
-    """The same words in place of an earlier message; without a keyboard its old buttons go."""
-    arguments = {key: value for key, value in call.arguments.items() if key != "message_thread_id"}
-    return Call("editMessageText", {**arguments, "message_id": _number(message)})
+    """The same words in place of an earlier message; without a keyboard its old buttons go.
+
+    Its thread is for the case that the words must be said anew; an edit itself takes none.
+    """
+    return Call("editMessageText", {**call.arguments, "message_id": _number(message)})
 
 
 def _pictures(place: dict[str, object], blobs: Sequence[str]) -> list[Call]:

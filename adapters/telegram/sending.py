@@ -13,13 +13,15 @@ from adapters.pacing import Limit, Pace
 from adapters.pictures import ending
 from adapters.telegram.client import Client
 from adapters.telegram.trouble import Moved
-from core.errors import OutcomeUnknown, PolydeskError, Refused, Throttled
+from core.errors import Blocked, OutcomeUnknown, PolydeskError, Refused, Throttled
 from core.values import Address, Call, Sent
 
 log = structlog.get_logger()
 
 Blob = Callable[[str], bytes]
 
+_EVERYBODY = ""  # the limit that all chats share
+_EDIT = "editMessageText"
 _NO_PHOTO = ("PHOTO_", "IMAGE_PROCESS_FAILED", "too big for a photo")
 
 
@@ -28,7 +30,7 @@ def limits(chat: str) -> tuple[Limit, ...]:
 
     One message a second for a chat allows short bursts, such as an answer that comes as a picture and two messages.
     """
-    most = (Limit("", 30, 1.0), Limit(f"chat {chat}", 4, 4.0))
+    most = (Limit(_EVERYBODY, 30, 1.0), Limit(f"chat {chat}", 4, 4.0))
     return (*most, Limit(f"group {chat}", 20, 60.0)) if chat.startswith("-") else most
 
 
@@ -53,12 +55,11 @@ class Sender:
 
     async def _paced(self, call: Call) -> Sent:
         chat = str(call.arguments.get("chat_id"))
-        if call.method.startswith("send"):
-            self._pace.enter(limits(chat))
+        self._pace.enter(limits(chat))
         try:
             return await self._send(call)
         except Throttled as problem:
-            self._pace.told(f"chat {chat}", problem.after)
+            self._pace.told(f"chat {chat}", problem.after, _EVERYBODY)
             raise
 
     async def busy(self, address: Address) -> None:
@@ -79,22 +80,43 @@ class Sender:
     async def _send(self, call: Call) -> Sent:
         chat = str(call.arguments.get("chat_id"))
         arguments = {**call.arguments, "chat_id": self._moves.get(chat, call.arguments.get("chat_id"))}
+        if call.method == _EDIT:
+            return await self._edit(arguments, again=not call.since)
         try:
             return await self._make(call.method, arguments)
         except Moved:
             raise
         except Refused as refusal:
-            why = str(refusal)
-            if "message is not modified" in why:
-                return Sent(str(arguments.get("message_id", "")))
-            if call.method == "editMessageText" and "no text in the message to edit" in why:
-                # What we edit was a photo with words under it.
-                arguments["caption"] = arguments.pop("text")
-                arguments.pop("link_preview_options", None)
-                return await self._make("editMessageCaption", arguments)
-            if call.method in {"sendPhoto", "sendMediaGroup"} and any(mark in why for mark in _NO_PHOTO):
+            if call.method in {"sendPhoto", "sendMediaGroup"} and any(mark in str(refusal) for mark in _NO_PHOTO):
                 return await self._make(call.method, arguments, as_documents=True)
             raise
+
+    async def _edit(self, arguments: dict[str, Any], *, again: bool) -> Sent:
+        """Put other words into a message; one that cannot be edited any more is said anew.
+
+        Raises:
+            OutcomeUnknown: that may have been done already, unless `again` allows it.
+        """
+        anew = dict(arguments)
+        number = anew.pop("message_id")
+        arguments.pop("message_thread_id", None)
+        try:
+            return await self._make(_EDIT, arguments)
+        except (Moved, Blocked):
+            raise
+        except Refused as refusal:
+            why = str(refusal)
+        if "message is not modified" in why:
+            return Sent(str(number))
+        if "no text in the message to edit" in why:
+            # What we edit was a photo with words under it.
+            arguments["caption"] = arguments.pop("text")
+            arguments.pop("link_preview_options", None)
+            return await self._make("editMessageCaption", arguments)
+        if not again:
+            raise OutcomeUnknown(f"{why}; it may have been said anew")
+        log.warning("telegram.not_edited", problem=why)
+        return await self._make("sendMessage", anew)
 
     async def _make(self, method: str, arguments: dict[str, Any], *, as_documents: bool = False) -> Sent:
         ready = dict(arguments)

@@ -72,8 +72,7 @@ class WebAdapter:
 
 
 async def _show(tx: Tx, session: str, line: dict[str, Any], call: Call) -> int:
-    """Add a line, unless the chat has it already from before a crash."""
-    for shown in await tx.web.after(session, 0) if call.since else ():
-        if shown.payload.get("key") == call.key:
-            return shown.seq
+    """Add a line, unless the chat has it already: from before a crash, or since nobody heard that it was written."""
+    if (shown := await tx.web.keyed(session, call.key)) is not None:
+        return shown
     return await tx.web.append(session, line)

@@ -46,12 +46,24 @@ def test_what_is_refused_by_one_limit_counts_under_none() -> None:
 def test_a_platform_that_tells_us_to_wait_is_left_alone_that_long() -> None:
     watch = Watch()
     pace = Pace(watch)
-    pace.told("chat", 22.0)
-    pace.told("chat", 3.0)
+    pace.told("chat", 22.0, ALL.key)
+    pace.told("chat", 3.0, ALL.key)
     assert pace.wait([CHAT]) == pytest.approx(22.0)
     assert pace.wait([ALL]) == 0
     watch.time += 22.0
     pace.enter([CHAT])
+
+
+def test_two_chats_that_must_wait_at_once_mean_that_all_must() -> None:
+    watch = Watch()
+    pace = Pace(watch)
+    pace.told("chat", 5.0, ALL.key)
+    watch.time += 6.0
+    pace.told("other chat", 10.0, ALL.key)  # the first had to wait no more
+    assert pace.wait([ALL]) == 0
+    watch.time += 1.0
+    pace.told("third chat", 20.0, ALL.key)
+    assert pace.wait([ALL, Limit("a fourth", 2, 2.0)]) == pytest.approx(20.0)
 
 
 def test_windows_that_are_over_are_forgotten() -> None:

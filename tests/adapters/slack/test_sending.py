@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
 
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.client import Client
-from adapters.slack.render import UPLOAD
+from adapters.slack.render import UPDATE, UPLOAD
 from adapters.slack.sending import Sender, Shares
 from core import wire
 from core.errors import BadInput, OutcomeUnknown, Refused, Retry, Throttled
@@ -68,6 +70,23 @@ async def test_an_edit_replaces_words_and_buttons(slack: FakeSlack) -> None:
         (again,) = await say(adapter, where, Reply("new " * 1500, edits=sent.message))
     assert again == sent
     assert [(words(one.shown).split(), one.buttons) for one in ada.seen] == [(["new"] * 1500, ())]
+
+
+async def test_words_that_cannot_be_edited_any_more_are_said_anew_in_their_thread(slack: FakeSlack) -> None:
+    ada, channel = slack.customer(), slack.channel()
+    root = await ada.says("help", channel=channel)
+    where = address(slack, channel.id, root.ts)
+    async with connected(slack, Ear()) as adapter:
+        (sent,) = await say(adapter, where, Reply("old"))
+        slack.fail_next(UPDATE, "edit_window_closed")
+        (anew,) = await say(adapter, where, Reply("new", edits=sent.message))
+        # What may have been said anew already is looked for first
+        slack.fail_next(UPDATE, "edit_window_closed", times=2)
+        (call,) = adapter.render(where, Reply("newer", edits=sent.message))
+        call = replace(call, key="row-1", since=int(time.time() * 1000))
+        first, second = await adapter.send(call), await adapter.send(call)
+    assert anew != sent and first == second
+    assert [one.shown for one in slack.seen(channel, root.ts)] == ["help", "old", "new", "newer"]
 
 
 # Pictures

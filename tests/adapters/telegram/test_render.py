@@ -37,6 +37,8 @@ def accepted(calls: tuple[Call, ...]) -> list[str]:
     for call in calls:
         plain_json = json.loads(json.dumps(call.arguments))
         assert plain_json == call.arguments
+        if call.method == "editMessageText":
+            plain_json.pop("message_thread_id", None)  # the sender keeps it to itself
         arguments, strangers = check_request(call.method, _uploaded(plain_json))
         assert not strangers
         assert keyboard(arguments)[1] == []
@@ -218,7 +220,7 @@ def test_an_edit_replaces_words_and_buttons() -> None:
     (call,) = render(TOPIC, Reply("**new**", edits="77"))
     assert call.method == "editMessageText"
     assert call.arguments["message_id"] == 77
-    assert "message_thread_id" not in call.arguments and "reply_markup" not in call.arguments
+    assert "reply_markup" not in call.arguments
     accepted((call,))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -294,6 +295,25 @@ async def test_a_connection_that_breaks_leaves_the_outcome_unknown(telegram: Fak
         telegram.drop_next("editMessageText", after_effect=after_effect)
         with pytest.raises(Retry):
             await say(adapter, address(telegram, ada.id), Reply("z", edits=sent.message))
+
+
+async def test_words_that_cannot_be_edited_any_more_are_said_anew(telegram: FakeTelegram) -> None:
+    async with talking(telegram) as (adapter, ada):
+        here = address(telegram, ada.id)
+        (sent,) = await say(adapter, here, Reply("See the tracking page."))
+        telegram.fail_next("editMessageText", 400, description="Bad Request: message to edit not found")
+        (anew,) = await say(adapter, here, Reply("Send us a photo.", edits=sent.message))
+        assert anew.message != sent.message
+        assert [one.text for one in ada.seen][-1] == "Send us a photo."
+        # What may have been said anew already is not said once more
+        telegram.fail_next("editMessageText", 400, description="Bad Request: message can't be edited")
+        (call,) = adapter.render(here, Reply("No photo needed.", edits=sent.message))
+        with pytest.raises(OutcomeUnknown, match="said anew"):
+            await adapter.send(replace(call, since=1))
+        # Whoever blocks the bot blocks it in edits too
+        await ada.blocks_bot()
+        with pytest.raises(Blocked):
+            await say(adapter, here, Reply("z", edits=sent.message))
 
 
 async def test_a_call_that_cannot_have_left_may_be_made_again(telegram: FakeTelegram) -> None:
