@@ -43,7 +43,7 @@ async def test_08_a_human_who_claims_while_the_brain_thinks_gets_its_idea_as_a_d
 @once_each
 async def test_08_words_of_the_bot_that_wait_for_the_platform_are_dropped_when_a_human_claims(house: House) -> None:
     ada = house.ground.person()
-    house.ground.throttle(1, "tracking page")
+    house.ground.throttle(3, "tracking page")
     await ada.says(ORDER)
     await house.until(lambda: [call for call in house.ground.fake.calls if call.status == 429])
     await house.settle()
