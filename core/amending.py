@@ -16,11 +16,11 @@ LATE_MS = 60_000  # after which a part of an album is a message of its own
 
 @dataclass(frozen=True, slots=True)
 class Amended:
-    """A turn that goes on: what was said in it, what was decided, and the platform's id of our reply.
+    """A turn that goes on: what the customer said and did not take back, what was decided, the id of our reply.
 
     `reply` is empty when the reply cannot be replaced: none arrived yet, or it took several messages. `first` tells
-    that it was the conversation's first turn, whose reply says who is speaking. `turns` are all the ids
-    under which it was kept; `misses` is the conversation's when it was first judged.
+    that the reply was the first thing we said in the conversation, so that it says who is speaking. `turns` are all the
+    ids under which it was kept; `misses` is the conversation's when it was first judged.
     """
 
     events: tuple[InboundEvent, ...]
@@ -44,12 +44,16 @@ async def amended(tx: Tx, conversation: str, events: Sequence[InboundEvent], now
         return None
     # It may have been amended already: what we said stands under any of the turns of its events.
     turns = frozenset(turn for _, turn in before)
-    rows = [row for turn in sorted(turns) for row in await tx.outbox.list(conversation, turn=turn)]
-    stand = [row for row in rows if row.state != Delivery.SUPERSEDED]
+    said = await tx.outbox.list(conversation)
+    stand = [row for row in said if row.turn in turns and row.state != Delivery.SUPERSEDED]
     shown = {row.message_id for row in stand}
     reply = shown.pop() if len(shown) == 1 and all(row.state == Delivery.SENT for row in stand) else ""
-    first = await tx.turns.first(conversation) in turns
+    first = bool(said) and said[0].turn in turns
     decision = {name: part for name, part in last.decision.items() if name != MISSES}
-    return Amended(
-        tuple(event for event, _ in before), decision, reply, first, turns, int(last.decision.get(MISSES, 0))
-    )
+    said_now = [event for event, _ in before if not await _deleted(tx, event)]
+    return Amended(tuple(said_now), decision, reply, first, turns, int(last.decision.get(MISSES, 0)))
+
+
+async def _deleted(tx: Tx, event: InboundEvent) -> bool:
+    message = await tx.transcript.of_event(event.id)
+    return message is not None and bool(message.deleted_at)

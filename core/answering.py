@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,7 +20,7 @@ from core.conversation import Conversation, Owner
 from core.delivery import Courier
 from core.errors import Retry
 from core.fetching import Fetcher
-from core.finishing import Finishing, Outcome
+from core.finishing import HOLDING, STALE_MS, Finishing, Outcome
 from core.lanes import Lanes
 from core.leases import Alone, Holding, Lost
 from core.listening import Listening, talk
@@ -35,12 +35,11 @@ from core.store.tables import new_id
 from core.store.trouble import Conflict
 from core.taps import Taps
 from core.thinking import think
-from core.values import Address, AttachmentKind, Call, InboundEvent, Turn
+from core.values import Address, AttachmentKind, Call, InboundEvent, Problem, Turn
 
 log = structlog.get_logger()
 
-_STALE_MS = 2 * 3600 * 1000  # older words get an apology and a human: nobody waits for a bot that long
-_HELD = "holding"
+_ARRIVES = 5.0  # seconds for which a reply that is being sent is waited for
 _PATIENCE = 3  # attempts at a turn that fails for a reason nobody foresaw
 
 
@@ -74,6 +73,7 @@ class Answering:
         self._taps = Taps(self._mouth, self._finishing, room.clock)
         self._courtesies: set[asyncio.Task[None]] = set()
         self._failures: dict[str, int] = {}
+        self._spoiled: set[str] = set()  # files that killed a worker, until the ledger knows it
         self._began: dict[str, int] = {}  # when the turn that a lane works on was first heard
 
     def wake(self, conversation: str) -> None:
@@ -164,7 +164,7 @@ class Answering:
     async def _turn(self, id: str) -> None:
         began = self._began.setdefault(id, self._room.clock.now())
         key = new_id()
-        company = Company(partial(self._show_busy, id), lambda: self._say_holding(id, key))
+        company = Company(partial(self._show_busy, id), partial(self._say_holding, id))
         events = await self._listening.hear_out(id, began, company)
         if not events:
             return
@@ -177,7 +177,7 @@ class Answering:
         async def finish(tx: Tx) -> Decision:
             await self._room.holding.confirm(tx, id)
             pending = await tx.ledger.pending(id)
-            if _words(pending[: len(events)]) != _words(events):
+            if _content(pending[: len(events)]) != _content(events):
                 raise Superseded  # edited or deleted at the last moment
             # Whether our first reply has arrived, and can be edited, may have changed while somebody thought.
             amends = await amended(tx, id, events, asked) if earlier else None
@@ -187,6 +187,8 @@ class Answering:
 
         try:
             outcome = await self._think(turn, len(events), began, published, company)
+            if earlier:  # a first reply that is on its way can be replaced once it has arrived
+                await self._room.courier.settled(id, _ARRIVES)
             decision = await self._room.store.write(finish)
         except Superseded:
             return  # nothing was settled: the whole turn is heard out again, with what arrived meanwhile
@@ -198,9 +200,12 @@ class Answering:
         id, last = turn.conversation, turn.events[-1]
         problems = tuple(part.problem for part in turn.attachments if part.problem is not None)
         text, photos, voices = turn.text.strip(), turn.blobs(AttachmentKind.PHOTO), turn.blobs(AttachmentKind.VOICE)
+        if spoiled := self._spoiled & {*photos, *voices}:
+            problems = (*problems, *[Problem.DAMAGED] * len(spoiled))
+            photos, voices = (tuple(blob for blob in blobs if blob not in spoiled) for blobs in (photos, voices))
         if not (text or photos or voices):
             return Outcome(None, None, problems)
-        if self._room.clock.now() - last.at > _STALE_MS:
+        if self._room.clock.now() - last.at > STALE_MS:
             return Outcome(None, None, problems, stale=True)
         keys = [event.id for event in turn.events]
         history = await self._room.store.read(lambda tx: tx.transcript.history(id, without=keys))
@@ -214,15 +219,21 @@ class Answering:
             if not await self._lanes.woken(id, seconds) or self._room.clock.now() - began > LONGEST * 1000:
                 return False
             self._lanes.heard(id)
-            return _words(talk(await self._listening.pending(id))) != _words(turn.events[-fresh:])
+            return _content(talk(await self._listening.pending(id))) != _content(turn.events[-fresh:])
 
         thinking = think(
-            self._room.brain, self._room.clock, question, self._room.admission, partial(self._listening.damaged, keys)
+            self._room.brain, self._room.clock, question, self._room.admission, partial(self._damaged, keys)
         )
         prediction = await company.keep(asyncio.create_task(thinking), last.address, newer)
         return Outcome(question, prediction, problems)
 
-    async def _say_holding(self, id: str, turn: str) -> None:
+    async def _damaged(self, events: Collection[str], blobs: Collection[str]) -> None:
+        """Never ask with these files of these events again, not even while the database cannot note it."""
+        self._spoiled |= {*blobs}
+        await self._listening.damaged(events, blobs)
+        self._spoiled -= {*blobs}
+
+    async def _say_holding(self, id: str) -> None:
         """Ask for a moment, once for all that waits, however often the turn begins anew, or with whom."""
         published = await self._published(id)
 
@@ -235,7 +246,8 @@ class Answering:
                 words = introduced(Saying(voice.say("holding")), conversation, voice)
                 met = await tx.conversations.put(replace(conversation, welcomed=True))
                 now = self._room.clock.now()
-                await self._mouth.say(tx, met, words, now=now, turn=turn, facts={"notice": _HELD})
+                # No turn's: an answer that is said anew later does not replace it.
+                await self._mouth.say(tx, met, words, now=now, facts={"notice": HOLDING})
 
         await self._room.store.write(hold)
         self._room.courier.wake(id)
@@ -276,7 +288,7 @@ async def _held(tx: Tx, id: str, events: Sequence[str]) -> bool:
     """Whether the customer was asked for a moment since the first of these events."""
     left = set(events)
     for message in reversed(await tx.transcript.latest(id, limit=20)):
-        if message.facts.get("notice") == _HELD:
+        if message.facts.get("notice") == HOLDING:
             return True
         left.discard(message.event)
         if not left:
@@ -284,5 +296,6 @@ async def _held(tx: Tx, id: str, events: Sequence[str]) -> bool:
     return False
 
 
-def _words(events: Sequence[InboundEvent]) -> list[tuple[str, str]]:
-    return [(event.id, event.text) for event in events]
+def _content(events: Sequence[InboundEvent]) -> list[tuple[str, str, tuple[str, ...]]]:
+    """What events say and show; what became of their files meanwhile is none of it."""
+    return [(event.id, event.text, tuple(part.ref for part in event.attachments)) for event in events]

@@ -97,6 +97,7 @@ class Reason(StrEnum):
     LANGUAGE = "language"  # a language the knowledge base does not speak
     ENTRY = "entry"  # the entry says: answer, then hand over
     BRAIN = "brain"  # no worker answered in time
+    UNSENT = "unsent"  # the platform refused the answer
     WRONG = "wrong"  # "that's not it", and nothing else to offer
     AGENT = "agent"  # a human has the conversation
     DESK = "desk"  # the conversation waits for a human

@@ -73,9 +73,6 @@ class Company:
                 finally:
                     grown.cancel()
             return asked.result()
-        except (Superseded, asyncio.CancelledError):
-            asked.cancel()
-            await asyncio.wait({asked})  # it may be writing down what it has learned
-            raise
         finally:
             asked.cancel()
+            await asyncio.wait({asked})  # it may be writing down what it has learned

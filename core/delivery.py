@@ -10,9 +10,11 @@ from typing import TypeVar
 
 import structlog
 
+from core.asking import Reason
 from core.bell import Bell
 from core.conversation import Conversation, Owner
 from core.errors import MENDING, Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled
+from core.finishing import HOLDING, Finishing
 from core.lanes import Lanes, backoff
 from core.leases import Alone, Holding, Lost
 from core.live import Live, Published
@@ -32,6 +34,7 @@ _LONGEST_WAIT = 3600.0  # seconds that a platform may make us wait
 _GIVE_UP_MS = 6 * 3600 * 1000  # of a platform that cannot be reached; nobody wants yesterday's answer
 _GLANCE = 0.02  # seconds between two looks
 _LOOK_AFTER = 2.0  # seconds until a platform shows what it took
+_BEHIND_MS = 300  # between two looks whether it is our turn
 _ASKED_AGAIN = "asked_again"
 
 
@@ -51,6 +54,7 @@ class Courier:
         self._doors = doors
         self._live = live
         self._mouth = Mouth(doors)
+        self._finishing = Finishing(self._mouth, clock)
         self._bell = bell
         self._clock = clock
         self._holding = holding or Alone()
@@ -118,10 +122,15 @@ class Courier:
             if row is not None:
                 return door, row
             left = await tx.outbox.stuck(conversation) if token else ()
-            return next((one for one in left if one.holder != token), None) or await tx.outbox.due(conversation)
+            if left:
+                return left[0]
+            due = await tx.outbox.due(conversation)
+            # What could leave and was not taken comes after words of the conversation before this one.
+            return due if due is None or due > self._clock.now() else self._clock.now() + _BEHIND_MS
 
         while not (isinstance(taken := await self._store.write(take), int) or taken is None):
-            if isinstance(taken, Outgoing):  # somebody was sending it under the lease before ours
+            if isinstance(taken, Outgoing):
+                # Somebody was sending it under the lease before ours; or nobody, since we never heard that it is ours.
                 await self._clock.sleep(_LOOK_AFTER)
                 await self._doubt(taken)
             else:
@@ -230,9 +239,17 @@ class Courier:
                 await tx.conversations.put(replace(conversation, blocked=True))
             if conversation is not None and unknown and row.role is not Role.AGENT:
                 await self._ask_again(tx, conversation, published)
+            elif conversation is not None and not isinstance(problem, Blocked) and row.role is Role.BOT:
+                await self._to_a_human(tx, conversation, row, published)
 
         await self._surely(record)
         self._bell.ring(row.conversation)
+
+    async def _to_a_human(self, tx: Tx, conversation: Conversation, row: Outgoing, published: Published) -> None:
+        """What the bot had to say will never arrive: a human must find another way."""
+        message = await tx.transcript.get(row.message) if row.message else None
+        if conversation.open and conversation.owner is Owner.BOT and message and message.facts.get("notice") != HOLDING:
+            await self._finishing.hand_over(tx, conversation, Reason.UNSENT, published)
 
     async def _published(self, row: Outgoing) -> Published:
         known = await self._store.read(lambda tx: tx.conversations.get(row.conversation))

@@ -10,14 +10,17 @@ from core.bell import Bell
 from core.conversation import Conversation, Owner
 from core.delivery import Courier
 from core.errors import BadInput
+from core.finishing import STALE_MS
 from core.knowledge.entries import NONE, KnowledgeBase
 from core.live import Live
 from core.ports import Clock
 from core.saying import Saying, voice_for
 from core.speaking import SYSTEM, Mouth
 from core.store.labels import LabelKind
+from core.store.outbox import Delivery
 from core.store.store import Store, Tx
-from core.values import Author
+from core.store.transcript import MessageKind
+from core.values import Author, Role
 
 Move = Callable[[Tx, Conversation, KnowledgeBase], Awaitable[Conversation]]
 
@@ -25,6 +28,7 @@ _UNDER_WAY = (
     "When you took over, a message of the bot had already been handed to the platform, which has not said yet whether "
     "it took it: it may still appear. Nothing else of the bot will."
 )
+_LATEST = 100  # messages among which the last word of an agent is looked for
 CONFIRM_SECONDS = 10.0  # how long a claim waits for words of the bot that are on their way already
 
 
@@ -32,16 +36,27 @@ class Desk:
     """Every move commits, then tells: the customer, the other agents' pages, the outbox.
 
     Agents are `Author`s of role AGENT whose id is their log-in name. All methods raise NotAllowed when the
-    conversation's state forbids the move, and BadInput when there is no such conversation.
+    conversation's state forbids the move, and BadInput when there is no such conversation. `answer` wakes the bot when
+    a conversation has something for it.
     """
 
-    def __init__(self, store: Store, live: Live, mouth: Mouth, courier: Courier, bell: Bell, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        live: Live,
+        mouth: Mouth,
+        courier: Courier,
+        bell: Bell,
+        clock: Clock,
+        answer: Callable[[str], None],
+    ) -> None:
         self._store = store
         self._live = live
         self._mouth = mouth
         self._courier = courier
         self._bell = bell
         self._clock = clock
+        self._answer = answer
 
     async def claim(self, id: str, agent: Author) -> Conversation:
         """Take a conversation over; when this returns, the bot has said its last word.
@@ -138,9 +153,10 @@ class Desk:
         self._bell.ring(id)
 
     async def hand_back(self, id: str, agent: Author) -> Conversation:
-        """Give the word back to the bot."""
+        """Give the word back to the bot, which answers what the customer wrote since an agent last spoke."""
 
         async def back(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
+            await tx.ledger.reopen(await self._unanswered(tx, id))
             moved = await tx.conversations.put(moves.hand_back(conversation, agent.id))
             await tx.desk.close(id)
             await _label(tx, id, LabelKind.HAND_BACK, agent)
@@ -149,6 +165,7 @@ class Desk:
 
         moved = await self._move(id, back)
         self._wake(id)
+        self._answer(id)
         return moved
 
     async def resolve(self, id: str, agent: Author) -> Conversation:
@@ -164,6 +181,28 @@ class Desk:
         moved = await self._move(id, resolve)
         self._wake(id)
         return moved
+
+    async def _unanswered(self, tx: Tx, id: str) -> tuple[str, ...]:
+        """The events (InboundEvent.id) of which the customer has heard nothing, neither from an agent nor from us."""
+        spoke = 0
+        for message in await tx.transcript.latest(id, limit=_LATEST):
+            answered = message.author.role is Role.BOT and "decision" in message.facts
+            withheld = message.facts.get("delivery") == Delivery.SUPERSEDED
+            if message.kind is MessageKind.SAID and (message.author.role is Role.AGENT or (answered and not withheld)):
+                spoke = message.seq
+        found = []
+        for event, turn in await tx.ledger.said_since(id, spoke):
+            kept = await tx.turns.get(turn) if turn else None
+            message_now = await tx.transcript.find(event.address, event.message)
+            gone = message_now is not None and message_now.deleted_at
+            if kept is None or kept.decision is None or gone or self._clock.now() - event.at > STALE_MS:
+                continue
+            handed_over = kept.decision["kind"] == "escalate" and not kept.decision.get("offer")
+            rows = await tx.outbox.list(id, turn=turn)
+            withheld = bool(rows) and all(row.state is Delivery.SUPERSEDED for row in rows)
+            if kept.decision["kind"] == "hold" or (withheld and not handed_over):
+                found.append(event.id)
+        return tuple(found)
 
     async def _move(self, id: str, move: Move) -> Conversation:
         conversation = await self._store.read(lambda tx: _existing(tx, id))

@@ -16,10 +16,14 @@ from core.policy import decide, kind
 from core.ports import Clock
 from core.saying import Saying, foreign, handed_over, introduced, saying, unread, voice_for
 from core.speaking import SYSTEM, Mouth
+from core.store.outbox import Delivery, Outgoing
 from core.store.store import Tx
 from core.values import EventKind, InboundEvent, Problem, Role, Turn
 
+HOLDING = "holding"  # the notice of words that only ask for a moment
+STALE_MS = 2 * 3600 * 1000  # older words get an apology and a human: nobody waits for a bot that long
 _JUST_NOW_MS = 10 * 60_000
+_UNDER_WAY = (Delivery.READY, Delivery.SENDING, Delivery.SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +122,15 @@ class Finishing:
                 lost = "\n".join(filter(None, (lost, foreign(outcome.prediction, voice))))
             await self.hand_over(tx, conversation, decision.reason, published, turn.id, lost)
             return
-        if await self._same_as_before(tx, conversation, turn.events, decision):
+        if await _answered_so(tx, conversation, turn.events, decision):
             return
         words = saying(decision, outcome.prediction, problems, voice, now).before(lost)
         known = isinstance(decision, Answer) and not decision.builtin and amends is None
         if known and await _told_just_now(tx, conversation, words, now):
             # Whoever hears the same words again has read them, and needs something else.
             words = Saying(voice.say("repeated"), (voice.person(), *words.offers)).before(lost)
+        if amends and not amends.reply:
+            words = words.after(voice.say("corrected"))
         edits = amends.reply if amends else ""
         again = bool(amends and amends.first and edits)  # the words that said who is speaking are replaced
         words = introduced(words, replace(conversation, welcomed=conversation.welcomed and not again), voice)
@@ -166,20 +172,6 @@ class Finishing:
                 await self._mouth.say(tx, conversation, words, now=now, author=SYSTEM)
         await tx.conversations.put(conversation)
 
-    @staticmethod
-    async def _same_as_before(
-        tx: Tx, conversation: Conversation, events: Sequence[InboundEvent], decision: Decision
-    ) -> bool:
-        """Whether only an edit was heard, and the answer to it is what we said last: then it is not said again.
-
-        What surely arrived, that is: an edit is also how people ask again when we said that something may be missing.
-        """
-        if not isinstance(decision, Answer) or any(event.kind is not EventKind.EDITED for event in events):
-            return False
-        latest = await tx.transcript.latest(conversation.id, limit=20)
-        said = [message.facts for message in latest if message.facts.get("decision") == "answer"]
-        return bool(said) and said[-1].get("entry") == decision.entry and not said[-1].get("delivery")
-
 
 def _judge(conversation: Conversation, outcome: Outcome, published: Published) -> Decision:
     if not conversation.open or conversation.owner is Owner.AGENT:
@@ -193,6 +185,27 @@ def _judge(conversation: Conversation, outcome: Outcome, published: Published) -
     if outcome.prediction is None:
         return Escalate(Reason.BRAIN)
     return decide(conversation, outcome.prediction, published.knowledge)
+
+
+async def _answered_so(tx: Tx, conversation: Conversation, events: Sequence[InboundEvent], decision: Decision) -> bool:
+    """Whether only edits were heard, and what was edited has this answer already: then it is not said again.
+
+    Unless it may not have arrived: an edit is also how people ask again when we said that something may be missing.
+    """
+    if not isinstance(decision, Answer) or any(event.kind is not EventKind.EDITED for event in events):
+        return False
+    for event in events:
+        said: tuple[Outgoing, ...] = ()
+        for turn in await tx.ledger.turns_of(conversation.id, event.message):
+            kept = await tx.turns.get(turn)
+            judged = kept.decision if kept else None
+            if judged is None or (judged["kind"], judged.get("entry")) != ("answer", decision.entry):
+                return False
+            if said := await tx.outbox.list(conversation.id, turn=turn):
+                break  # those after it said nothing new
+        if not said or any(row.state not in _UNDER_WAY for row in said):
+            return False
+    return True
 
 
 async def _told_just_now(tx: Tx, conversation: Conversation, words: Saying, now: int) -> bool:

@@ -125,7 +125,7 @@ def handed_over(reason: Reason | str, voice: Voice, now: int) -> Saying:
         text = voice.say("handoff_closed", opens=opening(desk, opens, now, voice.language))
     else:
         text = voice.say("handoff_later")
-    if reason == Reason.BRAIN:
+    if reason in (Reason.BRAIN, Reason.UNSENT):
         text = f"{voice.say('trouble')}{CONTINUES}{text}"
     if reason == Reason.STALE:
         text = f"{voice.say('too_late')}{CONTINUES}{text}"

@@ -130,14 +130,20 @@ class Turn:
     events: tuple[InboundEvent, ...]
 
     @property
+    def current(self) -> tuple[InboundEvent, ...]:
+        """The events in order; a message that was edited within the turn is there once, as it reads now."""
+        edits = {event.message: event for event in self.events if event.kind is EventKind.EDITED and event.message}
+        return tuple(dict.fromkeys(edits.get(event.message, event) for event in self.events))
+
+    @property
     def text(self) -> str:
         """The typed words, one line an event."""
-        return "\n".join(event.text for event in self.events if event.text)
+        return "\n".join(event.text for event in self.current if event.text)
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
         """The files of all events, in order."""
-        return tuple(part for event in self.events for part in event.attachments)
+        return tuple(part for event in self.current for part in event.attachments)
 
     def blobs(self, kind: AttachmentKind) -> tuple[str, ...]:
         """The stored files of one kind, in order."""

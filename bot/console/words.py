@@ -21,6 +21,7 @@ _REASONS = {
     "language": "writes a language the bot does not speak",
     "entry": "the answer asks for a person",
     "brain": "the bot could not answer in time",
+    "unsent": "the platform refused the bot's answer",
     "wrong": "the bot's answer was not it",
     "stale": "the question waited too long",
 }

@@ -167,6 +167,26 @@ class Ledger:
         query = select(table.c.payload, table.c.turn).where(table.c.key.in_(list(ids))).order_by(table.c.seq)
         return tuple((load(InboundEvent, row.payload), row.turn) for row in await self._sql.rows(query))
 
+    async def turns_of(self, conversation: str, message: str) -> tuple[str, ...]:
+        """The turns that took care of a message and of its edits, by the platform's id, the latest first."""
+        query = select(table.c.turn).where(
+            table.c.conversation == conversation, table.c.message == message, table.c.turn != ""
+        )
+        return await self._sql.column(query.order_by(table.c.seq.desc()))
+
+    async def said_since(self, conversation: str, seq: int) -> tuple[tuple[InboundEvent, str], ...]:
+        """What the customer said after this number of the conversation, with the turn that took care of each."""
+        query = select(table.c.payload, table.c.turn).where(
+            table.c.conversation == conversation, table.c.seq > seq, table.c.kind.in_(("created", "edited"))
+        )
+        rows = await self._sql.rows(query.order_by(table.c.seq))
+        return tuple((load(InboundEvent, row.payload), row.turn) for row in rows)
+
+    async def reopen(self, ids: Collection[str]) -> None:
+        """Events (by InboundEvent.id) that were taken care of are pending again."""
+        change = update(table).where(table.c.key.in_(list(ids)), table.c.state == "settled")
+        await self._sql.run(change.values(state="heard", turn=""))
+
     async def known(self, ids: Collection[str]) -> frozenset[str]:
         """Those of these ids (InboundEvent.id) that were heard, and not purged since."""
         return frozenset(await self._sql.column(select(table.c.key).where(table.c.key.in_(list(ids)))))

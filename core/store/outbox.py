@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, bindparam, exists, insert, select, update
+from sqlalchemy import Row, and_, bindparam, exists, insert, select, update
 
 from core.store.sql import Sql
 from core.store.tables import conversations, messages, new_id
@@ -73,6 +73,21 @@ _OVERTAKEN = (
     .where(table.c.conversation == bindparam("of"), _UNSENT, table.c.state == "ready")
     .where(table.c.fenced, table.c.fence < bindparam("risen"))
     .order_by(table.c.seq)
+)
+_THIS, _BEFORE = conversations.alias("this"), conversations.alias("before")
+_EARLIER = (  # rows of the conversations that this one follows in its chat
+    select(table.c.id)
+    .select_from(
+        _THIS.join(
+            _BEFORE,
+            and_(
+                *(_BEFORE.c[name] == _THIS.c[name] for name in ("platform", "account", "chat", "thread", "author_id")),
+                _BEFORE.c.id < _THIS.c.id,
+            ),
+        ).join(table, and_(table.c.conversation == _BEFORE.c.id, _UNSENT))
+    )
+    .where(_THIS.c.id == bindparam("of"))
+    .limit(1)
 )
 _TAKE = (
     update(table)
@@ -151,8 +166,9 @@ class Outbox:
     async def take(self, conversation: str, now: int, holder: str = "") -> Outgoing | None:
         """Take the next row out, marked as being sent under the lease `holder`; it must run inside `Store.write`.
 
-        None while another row of the conversation is being sent, when the first ready one is not due, or when there is
-        none. Rows under a fence that has risen meanwhile are superseded here, in the transaction that would send them.
+        None while another row of the conversation is being sent, when the first ready one is not due, when there is
+        none, or while words are left that we said to the same customer in an earlier conversation. Rows under a fence
+        that has risen meanwhile are superseded here, in the transaction that would send them.
         """
         fence = await self._sql.value(_LOCK, {"of": conversation})
         if fence is None:
@@ -162,6 +178,8 @@ class Outbox:
             await self._withdraw(conversation, fence)
             row = await self._sql.row(_NEXT, {"of": conversation})
         if row is None or row.state != "ready" or row.not_before > now:
+            return None
+        if await self._sql.row(_EARLIER, {"of": conversation}) is not None:
             return None
         taken = await self._sql.row(_TAKE, {"row": row.id, "by": holder, "at": self._sql.now})
         return None if taken is None else _from_row(taken)

@@ -180,7 +180,8 @@ class Store:
         It runs in the writer's thread and may await nothing but `tx`; if it raises, only its own changes are undone.
 
         Raises:
-            Retry: locked, disk full, connection lost; nothing was changed. Broken: closed or unusable. Whatever the
+            Retry: locked, disk full, connection lost; nothing was changed, unless the connection broke while the
+                transaction was committed: then nobody knows. Broken: closed or unusable. Whatever the
             work raised.
         """
         return await self.writer.write(work)

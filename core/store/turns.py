@@ -92,11 +92,6 @@ class Turns:
         query = select(table).where(table.c.conversation == conversation)
         return self._one(await self._sql.row(query.order_by(table.c.opened_at.desc(), table.c.id.desc()).limit(1)))
 
-    async def first(self, conversation: str) -> str:
-        """The id of a conversation's first turn; "" before there is one."""
-        query = select(table.c.id).where(table.c.conversation == conversation)
-        return str(await self._sql.value(query.order_by(table.c.opened_at, table.c.id).limit(1)) or "")
-
     async def list(self, conversation: str) -> tuple[TurnRecord, ...]:
         """The turns of a conversation, oldest first."""
         return tuple(_from_row(row) for row in await self._sql.rows(_OF, {"talk": conversation}))

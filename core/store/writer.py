@@ -88,7 +88,8 @@ class Writer(Generic[TxT]):
         """Run a unit of work and return its result once it is committed.
 
         Raises:
-            Retry: the database is locked, full or away; nothing was changed. Broken: the store is closed. Anything
+            Retry: the database is locked, full or away; nothing was changed, unless it went away while the transaction
+                was committed: then nobody knows. Broken: the store is closed. Anything
             that the work itself raised.
         """
         if self._closed:

@@ -65,7 +65,7 @@ async def lived(house: House) -> list[str]:
         await guest.says(text, parts)
         ids.append(await guest.id())
     house.store.blobs.delete(gone.blob)
-    turn = await house.store.read(lambda tx: tx.turns.first(ids[0]))
+    turn = (await house.store.read(lambda tx: tx.turns.list(ids[0])))[0].id
     await house.desk.correct(ids[0], MIA, turn, "return-damaged")
     for id in ids[:3]:
         await house.desk.resolve(id, MIA)

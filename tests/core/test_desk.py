@@ -190,7 +190,7 @@ async def test_a_correction_names_an_entry_and_a_question_that_there_are(road: R
     await road.customer("c2").says(WHOLE)
     await road.settle()
     id, other = (await road.conversation()).id, (await road.conversation("c2")).id
-    turn, stranger = [await road.store.read(lambda tx, one=one: tx.turns.first(one)) for one in (id, other)]
+    turn, stranger = [(await road.store.read(lambda tx, one=one: tx.turns.list(one)))[0].id for one in (id, other)]
     for about, entry, words in (
         (turn, "no-such", "no such entry"),
         (stranger, "none", "no such question"),

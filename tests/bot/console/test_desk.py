@@ -84,7 +84,7 @@ async def test_an_agent_says_which_entry_a_question_was_about(agent: Visit, stra
     guest = Guest(house)
     await guest.says("where is my order please?")
     id = await guest.id()
-    turn = await house.store.read(lambda tx: tx.turns.first(id))
+    turn = (await house.store.read(lambda tx: tx.turns.list(id)))[0].id
     page = (await agent.get(f"/console/desk/{id}")).text
     assert page.count("Which entry?") == 1 and f'id="a-{turn}"' in page and "says an agent" not in page
     # What the bot said comes first, any other entry is found by its words, all of them
@@ -127,7 +127,7 @@ async def test_what_the_customer_tapped_stands_beside_the_question(agent: Visit,
     guest = Guest(house)
     await guest.says("where is my order please?")
     id = await guest.id()
-    turn = await house.store.read(lambda tx: tx.turns.first(id))
+    turn = (await house.store.read(lambda tx: tx.turns.list(id)))[0].id
     for kind, entry, words in (
         ("wrong", "track-order", "Not <b>Where is my order?</b>, says the customer"),
         ("chosen", "opening-hours", "About <b>When are you open?</b>, says the customer"),
