@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 TOLD = ("[handoff", "[waiting]", "[claimed]", "[nobody]", "[resolved]")  # says that a human has the word, or had
 
+_EDGE = 1.0  # seconds between a claim that is committed and its label
 _MOVES = "SELECT kind, conversation, at FROM labels WHERE kind IN ('claim', 'hand_back', 'resolve') ORDER BY id"
 
 
@@ -23,30 +24,41 @@ class Books:
     turns: dict[str, dict[str, Any]]
     outbox: dict[str, dict[str, Any]]
     conversations: dict[str, dict[str, Any]]
-    notices: set[str] = field(default_factory=set)  # conversations in which we said how to ask again
+    notices: tuple[tuple[str, int], ...] = ()  # where in which conversation we said how to ask again, and it arrived
+    handoffs: tuple[str, ...] = ()  # conversations, one for every time that a human was asked
     visits: tuple[tuple[str, int, int], ...] = ()  # conversation, and from when to when an agent had it (0: still)
 
-    def with_agent(self, conversation: str, at: int, leaps: int = 0) -> bool:
+    def with_agent(self, conversation: str, at: int, moments: Callable[[int], tuple[float, ...]]) -> bool:
         """Whether an agent had the word at that moment (UTC ms), and so sees what may not have arrived.
 
-        `leaps` is by how many ms the clock leapt, to and fro, so how far moments beside each other may be apart.
+        `moments` tells when in the world a clock that leaps showed a time.
         """
-        return any(
-            id == conversation and since - leaps <= at and (at <= until + leaps or not until)
-            for id, since, until in self.visits
-        )
+        for id, since, until in self.visits:
+            begins = min(moments(since), default=0.0)
+            ends = max(moments(until), default=float("inf")) if until else float("inf")
+            if id == conversation and any(begins - _EDGE <= moment <= ends + _EDGE for moment in moments(at)):
+                return True
+        return False
 
     def rows(self, conversation: str, turn: str = "") -> list[dict[str, Any]]:
         """The outbox of a conversation, or of one turn."""
         rows = [row for row in self.outbox.values() if row["conversation"] == conversation]
         return [row for row in rows if not turn or row["turn"] == turn]
 
-    def told(self, conversation: str) -> bool:
-        """Whether the customer was told that a human has it (or may have been, where nobody can know)."""
-        for row in self.rows(conversation):
-            if row["state"] in ("sent", "unknown") and any(sign in row["text"] for sign in TOLD):
-                return True
-        return False
+    def told(self, conversation: str, after: int) -> bool:
+        """Whether the customer was told, after this number of the conversation, that a human has it.
+
+        Or may have been, where nobody can know.
+        """
+        return any(
+            row["seq"] > after and row["state"] in ("sent", "unknown") and any(sign in row["text"] for sign in TOLD)
+            for row in self.rows(conversation)
+        )
+
+    def back(self, conversation: str, before: float = float("inf")) -> int:
+        """The number in the conversation since which the bot has had the word, or a human has it for the next time."""
+        given = [row["seq"] for row in self.rows(conversation) if "[back]" in row["text"] and row["seq"] < before]
+        return max(given, default=0)
 
 
 def quiet(file: Path) -> bool:
@@ -69,14 +81,20 @@ def opened(file: Path) -> Books:
         turns = {row["id"]: row for row in read("SELECT * FROM turns")}
         outbox = {row["id"]: row for row in read("SELECT * FROM outbox ORDER BY conversation, seq")}
         conversations = {row["id"]: row for row in read("SELECT * FROM conversations")}
-        notices = {row["conversation"] for row in read("SELECT * FROM messages WHERE facts LIKE '%asked_again%'")}
+        said = {row["message"]: row["state"] for row in outbox.values()}
+        notices = tuple(
+            (row["conversation"], row["seq"])
+            for row in read("SELECT * FROM messages WHERE facts LIKE '%asked_again%'")
+            if said.get(row["id"]) in ("sent", "unknown")
+        )
+        handoffs = tuple(row["conversation"] for row in read("SELECT * FROM handoffs WHERE reason != 'claimed'"))
         moves = read(_MOVES)
     for turn in turns.values():
         turn["decision"] = json.loads(turn["decision"] or "null") or {}
     for row in outbox.values():
         row["call"] = json.loads(row["call"])
         row["text"] = str(row["call"]["arguments"].get("text", ""))
-    return Books(events, turns, outbox, conversations, notices, tuple(_visits(moves)))
+    return Books(events, turns, outbox, conversations, notices, handoffs, tuple(_visits(moves)))
 
 
 def _visits(moves: list[dict[str, Any]]) -> Iterator[tuple[str, int, int]]:

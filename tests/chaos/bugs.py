@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import uuid_utils
@@ -131,6 +132,37 @@ class _MuteDoor(_StubbornDoor):
         return await self._door.send(call)
 
 
+class _PlainDoor(_StubbornDoor):
+    """Says anew what should replace something."""
+
+    def __init__(self, door: Adapter) -> None:
+        super().__init__(door)
+        self.render = lambda address, reply: door.render(address, replace(reply, edits=""))
+        self.send = door.send  # type: ignore[method-assign]
+
+
+class _OnceOutbox(WatchedOutbox):
+    """Says only once in a conversation that a human was asked."""
+
+    async def add(self, conversation: str, calls: Any, *args: Any, **kwargs: Any) -> Any:
+        if any("[handoff" in str(call.arguments.get("text")) for call in calls):
+            said = [row.call.arguments["text"] for row in await self.list(conversation)]
+            if any("[handoff" in str(text) for text in said):
+                return ()
+        return await super().add(conversation, calls, *args, **kwargs)
+
+
+class _OnceTx(WatchedTx):
+    outbox_class = _OnceOutbox
+
+
+class _CarelessCourier(Courier):
+    """Forgets what the platform refused."""
+
+    async def _to_a_human(self, *args: Any) -> None:
+        return None
+
+
 BUGS: dict[str, dict[str, Any]] = {
     "no dedupe": {"tx": _ForgetfulTx},
     "no fence": {"tx": _FencelessTx},
@@ -140,6 +172,9 @@ BUGS: dict[str, dict[str, Any]] = {
     "acknowledged before the commit": {"hearing": _HastyHearing},
     "unknown outcomes sent again": {"door": _StubbornDoor},
     "handed over without a word": {"door": _MuteDoor},
+    "the next time handed over without a word": {"tx": _OnceTx},
+    "said anew instead of replaced": {"door": _PlainDoor},
+    "refused and forgotten": {"courier": _CarelessCourier},
     "no recovery": {"recovers": False},
 }
 

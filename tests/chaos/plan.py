@@ -46,6 +46,7 @@ class Plan:
     throttled: float
     failed: float
     unknown: float
+    refused: float  # answers that the platform will never take
     slow_platform: float  # longest time until a platform answers
     slow_store: float  # longest time that the store needs
     storage: float  # transactions that fail
@@ -83,6 +84,7 @@ def drawn(seed: int) -> Plan:
         throttled=odds(0.3),
         failed=odds(0.4),
         unknown=odds(0.3),
+        refused=odds(0.1),
         slow_platform=dice.choice((0.1, 0.5, 4.0)),
         slow_store=dice.choice((0.002, 0.01, 0.2)),
         storage=odds(0.1),
@@ -111,6 +113,7 @@ def harsh(plan: Plan) -> Plan:
         unacked=0.2,
         throttled=0.1,
         unknown=0.2,
+        refused=0.1,
         unsure=0.3,
         slow_platform=4.0,
         blocks=False,

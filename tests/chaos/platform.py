@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import Blocked, OutcomeUnknown, Retry, Throttled, Unreadable
+from core.errors import Blocked, OutcomeUnknown, Refused, Retry, Throttled, Unreadable
 from core.ports import Hear
 from core.values import Address, Attachment, Call, InboundEvent, Problem, Reply, Sent
 from tests.chaos.world import World
@@ -82,6 +82,9 @@ class ChaosPlatform:
         if chat in self.blocked:
             await asyncio.sleep(takes)
             raise Blocked("the customer has blocked the bot")
+        if "is answer" in str(call.arguments["text"]) and world.happens(plan.refused):
+            await self._fails(chat, "refused", takes)
+            raise Refused("400: it cannot be parsed")
         if world.happens(plan.throttled):
             await self._fails(chat, "429", takes)
             raise Throttled("too many requests", after=world.dice.choice((0.5, 2.0, 22.0)))

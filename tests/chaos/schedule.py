@@ -104,7 +104,7 @@ def _lived(world: World, place: Ground, file: Path, bug: str, began: float) -> R
     world.loop.steps = 0
     world.loop.run_until_complete(_end(house))
     shown = sorted((one for platform in platforms.values() for one in platform.shown), key=lambda one: one.at)
-    violations += judged(Case(shown, record, brain, opened(file), now, sum(map(abs, world.plan.jumps))))
+    violations += judged(Case(shown, record, brain, opened(file), now, world.moments))
     lines = tuple(f"{at:10.3f}  {words}" for at, words in world.trace)
     return Result(
         world.plan.seed,
@@ -149,9 +149,7 @@ async def _day(
 async def _jumps(world: World) -> None:
     for jump in world.plan.jumps:
         await asyncio.sleep(world.dice.random() * 30)
-        world.ahead += jump
-        world.injected["a leap of the clock"] += 1
-        world.note(f"!! the clock leaps by {jump / 1000:.0f} s")
+        world.leap(jump)
 
 
 async def _end(house: House) -> None:

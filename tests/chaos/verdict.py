@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from core.amending import MISSES
 from tests.chaos.books import Books
 from tests.chaos.brain import ChaosBrain
 from tests.chaos.people import Ask, Record
@@ -34,14 +35,17 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that is known of a schedule at its end; `now` is the clock's time, UTC ms, `leaps` by how much it leapt."""
+    """All that is known of a schedule at its end; `now` is the clock's time, UTC ms.
+
+    `moments` tells when, in seconds of the world, that clock showed a time: it leaps.
+    """
 
     shown: Sequence[Shown]
     record: Record
     brain: ChaosBrain
     books: Books
     now: int
-    leaps: int = 0
+    moments: Callable[[int], tuple[float, ...]]
 
     def covers(self, unit: int, one: Shown | None = None) -> tuple[int, ...]:
         """The questions that this unit's answer answers: those of the turn in which it was shown, else of the last."""
@@ -72,6 +76,16 @@ class Case:
         kept = all(unit in after or self.record.asks[unit].wordless for unit in before)
         return kept and bool(late) and "" not in late and late <= albums
 
+    def replaceable(self, first: Shown, second: Shown) -> bool:
+        """Whether an answer was one message that had surely arrived when another was decided in its place."""
+        row, later = (self.books.outbox.get(one.key) for one in (first, second))
+        if row is None or later is None or row["turn"] == later["turn"]:
+            return False
+        alone = [one for one in self.books.rows(row["conversation"], row["turn"]) if one["state"] != "superseded"]
+        arrived, decided = self.moments(row["changed_at"]), self.moments(later["created_at"])
+        sure = len(arrived) == len(decided) == 1 and arrived[0] < decided[0]
+        return sure and len(alone) == 1 and row["state"] == "sent" and bool(row["message_id"])
+
     def albums(self, one: Shown) -> frozenset[str]:
         """The albums of which an answer's turn had a part, also one that the brain did without."""
         row, events = self.books.outbox.get(one.key), self.books.events
@@ -95,7 +109,7 @@ def judged(case: Case) -> list[Violation]:
 
 
 def _lost(case: Case) -> Iterator[Violation]:
-    covered = {unit for said, _ in case.said(edits=True) for unit in case.covers(said)}
+    covered = {unit for said, one in case.said(edits=True) for unit in case.covers(said, one)}
     for ask in case.record.asks.values():
         if ask.deleted or ask.replaced or ask.unit in covered or case.record.blocked(ask.chat, ask.at):
             continue
@@ -109,35 +123,43 @@ def _missing(case: Case, ask: Ask) -> str:
     event = books.events.get(ask.event)
     if event is None:
         return "acknowledged, but never written down"
-    id = event["conversation"]
+    id, place = event["conversation"], int(event["seq"])
+    met = books.back(id, place)  # whoever waits for a human is told once
     turn = event["turn"]
     if not turn and ask.edits:  # it changed what was pending
         turn = next((one["turn"] for one in books.events.values() if one["message"] == ask.message and one["turn"]), "")
     ended = books.conversations[id]["resolved_at"]
     if ask.edits and not event["turn"] and ended and ended <= event["heard_at"]:
-        return "" if books.told(id) else "edited after the end, of which the customer knows nothing"
+        return "" if books.told(id, 0) else "edited after the end, of which the customer knows nothing"
     kept = books.turns.get(turn)
     if kept is None:
-        return "" if books.told(id) else f"{event['state']} without a turn, and the customer was told nothing"
+        return "" if books.told(id, met) else f"{event['state']} without a turn, and the customer was told nothing"
     decision = kept["decision"]
-    if decision["kind"] == "hold" or (decision["kind"] == "escalate" and not decision.get("offer")):
-        return "" if books.told(id) else f"{decision['kind']}, and the customer was told nothing"
+    if decision["kind"] == "hold":
+        return "" if books.told(id, met) else "held, and the customer was told nothing"
+    if decision["kind"] == "escalate" and not decision.get("offer"):
+        at_once = any("[handoff" in row["text"] for row in books.rows(id, turn))  # later, timers tell it too
+        return "" if at_once and books.told(id, place) else "handed over, and the customer was told nothing"
     rows = books.rows(id, turn)
     if ask.wordless and ({row["state"] for row in rows} == {"sent"} or (not rows and _album_answered(case, ask))):
         return ""  # the brain did without the photo, and its answer was shown (a row sent and not shown is lost)
     if not rows and ask.group:  # what was said about the items that came in time stands, whatever became of it
-        rows = _album_rows(case, ask, id)
+        rows = _album_rows(case, ask, id, decision)
         if any(row["state"] == "sent" for row in rows):
             return ""
     states = {row["state"] for row in rows}
     if not rows:
         return f"decided ({decision['kind']}), and nothing was said"
     if "superseded" in states:
-        return "" if books.told(id) else "overtaken by a human of whom the customer knows nothing"
+        return "" if books.told(id, place) else "overtaken by a human of whom the customer knows nothing"
+    if "refused" in states:
+        return "" if books.told(id, place) else "refused by the platform, and no human was asked"
     if "unknown" in states:
-        unknown = [row["changed_at"] for row in rows if row["state"] == "unknown"]
-        seen = all(books.with_agent(id, at, case.leaps) for at in unknown)
-        fine = seen or id in books.notices or books.conversations[id]["resolved_at"]
+        unknown = [row for row in rows if row["state"] == "unknown"]
+        seen = all(books.with_agent(id, row["changed_at"], case.moments) for row in unknown)
+        since = min(place, *(row["seq"] for row in unknown))  # a late part of an album comes after its answer
+        noticed = any(where == id and at > since for where, at in books.notices)
+        fine = seen or noticed or books.conversations[id]["resolved_at"]
         return "" if fine else "of unknown outcome, and the customer was not told how to ask again"
     return f"decided ({decision['kind']}), rows {sorted(states)}, and never seen"
 
@@ -151,11 +173,16 @@ def _album_answered(case: Case, ask: Ask) -> bool:
     )
 
 
-def _album_rows(case: Case, ask: Ask, conversation: str) -> list[dict[str, Any]]:
-    """What was said about any item of the same album."""
+def _album_rows(case: Case, ask: Ask, conversation: str, decision: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was said about any item of the same album, where it was decided as it is now."""
     mine = {one.event for one in case.record.asks.values() if one.group == ask.group}
     turns = {event["turn"] for key, event in case.books.events.items() if key in mine}
-    return [row for turn in turns if turn for row in case.books.rows(conversation, turn)]
+    same = [turn for turn in turns if turn and _decided(case.books.turns[turn]["decision"]) == _decided(decision)]
+    return [row for turn in same for row in case.books.rows(conversation, turn)]
+
+
+def _decided(decision: dict[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in decision.items() if name != MISSES}
 
 
 def _doubled(case: Case) -> Iterator[Violation]:
@@ -163,22 +190,28 @@ def _doubled(case: Case) -> Iterator[Violation]:
         if times > 1:
             text = next(one.text for one in case.shown if one.key == key)
             yield Violation("doubled", f"{text!r} was shown {times} times by one row")
+    for one in case.shown:
+        if "[repeated]" in one.text:
+            yield Violation("doubled", f"{one.chat} was told that an answer had been said already: {one.text!r}")
     said: dict[int, list[tuple[int, ...]]] = {}
     for unit, one in case.said():
         said.setdefault(unit, []).append(case.covers(unit, one))
     for unit, showings in said.items():
         if case.tapped(unit) and len(showings) > len(set(showings)) + case.tapped(unit):
             yield Violation("doubled", f"question {unit} was answered {len(showings)} times")
-    answers: dict[int, list[tuple[tuple[int, ...], frozenset[str]]]] = {}
+    answers: dict[int, list[tuple[tuple[int, ...], frozenset[str], Shown]]] = {}
     for answer, one in case.said():
         if not case.tapped(answer):
             covers = case.covers(answer, one)
             for unit in covers:
-                answers.setdefault(unit, []).append((covers, case.albums(one)))
+                answers.setdefault(unit, []).append((covers, case.albums(one), one))
     for unit, given in answers.items():
-        if any(not case.amends(later, earlier, albums) for (earlier, albums), (later, _) in pairwise(given)):
-            all_of_them = [covers for covers, _ in given]
+        if any(not case.amends(later, earlier, albums) for (earlier, albums, _), (later, _, _) in pairwise(given)):
+            all_of_them = [covers for covers, _, _ in given]
             yield Violation("doubled", f"question {unit} is part of {len(given)} answers: {all_of_them}")
+        for (_, _, first), (_, _, second) in pairwise(given):
+            if case.replaceable(first, second):
+                yield Violation("doubled", f"{second.text!r} was said beside {first.text!r}, and not in its place")
 
 
 def _disordered(case: Case) -> Iterator[Violation]:
@@ -229,10 +262,14 @@ def _waiting(case: Case) -> Iterator[Violation]:
             yield Violation("stuck", f"{row['text']!r} to {chat} is still {row['state']}")
         if row["state"] == "sent" and not seen[row["id"]]:
             yield Violation("lost", f"{row['text']!r} to {chat} is recorded as sent, and nobody saw it")
+    for id, times in Counter(books.handoffs).items():
+        said = sum("[handoff" in row["text"] for row in books.rows(id))
+        if said < times and not case.record.blocked(books.conversations[id]["chat"]):
+            yield Violation("untold", f"a human was asked {times} times, and the customer told {said} times")
     for kept in books.conversations.values():
         if kept["resolved_at"] or kept["owner"] == "bot" or case.record.blocked(kept["chat"]):
             continue
-        if not books.told(kept["id"]):
+        if not books.told(kept["id"], books.back(kept["id"])):
             yield Violation("untold", f"{kept['chat']} waits for a human ({kept['owner']}) and was not told")
         since = kept["waiting_since"]
         if kept["owner"] == "desk" and not kept["reminded_at"] and case.now - since > 15 * 60_000:

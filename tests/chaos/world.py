@@ -30,6 +30,7 @@ class World:
     life: Life | None = None
     calm: bool = False
     ahead: int = 0
+    leaps: list[tuple[float, int]] = field(default_factory=list)  # when, and by how much the clock is ahead since then
     strikes: dict[str, Strike] = field(default_factory=dict)
     brain_away: float = 0.0
     storage_away: float = 0.0
@@ -46,6 +47,24 @@ class World:
     def happens(self, odds: float) -> bool:
         """Throw the dice; on a calm day no accident happens, but the dice fall all the same."""
         return self.dice.random() < odds and not self.calm
+
+    def leap(self, jump: int) -> None:
+        """The clocks of gateways go on at another time, by ms."""
+        self.ahead += jump
+        self.leaps.append((self.now, self.ahead))
+        self.injected["a leap of the clock"] += 1
+        self.note(f"!! the clock leaps by {jump / 1000:.0f} s")
+
+    def moments(self, told: int) -> tuple[float, ...]:
+        """When, in seconds of the world, a gateway's clock showed this (UTC ms): more often where it was set back."""
+        segments = [(0.0, 0), *self.leaps]
+        ends = [at for at, _ in self.leaps] + [float("inf")]
+        found = []
+        for (begins, ahead), end in zip(segments, ends, strict=True):
+            moment = (told - BEGAN - ahead) / 1000
+            if begins - 0.001 <= moment <= end + 0.001:
+                found.append(moment)
+        return tuple(found)
 
     def latency(self) -> float:
         """How long the store takes."""
