@@ -73,6 +73,6 @@ class WebAdapter:
 
 async def _show(tx: Tx, session: str, line: dict[str, Any], call: Call) -> int:
     """Add a line, unless the chat has it already: from before a crash, or since nobody heard that it was written."""
-    if (shown := await tx.web.keyed(session, call.key)) is not None:
+    if call.key and (shown := await tx.web.keyed(session, call.key)) is not None:
         return shown
     return await tx.web.append(session, line)

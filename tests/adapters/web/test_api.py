@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -95,6 +96,14 @@ async def test_a_reply_with_choices_reaches_the_list_and_its_markdown_is_safe(ch
     assert "<strong>Hi</strong>" in line["line"]["html"]
     assert "<script" not in line["line"]["html"] and 'href="javascript' not in line["line"]["html"]
     assert await chat.lines(after=line["cursor"]) == []
+
+
+async def test_a_line_that_may_have_been_written_is_written_once(chat: Chat) -> None:
+    """A connection to the database that breaks at COMMIT leaves it open whether the line is there."""
+    (call,) = chat.adapter.render(_address(chat), Reply("See the tracking page."))
+    sent = [await chat.adapter.send(replace(call, key=key)) for key in ("row-1", "row-1", "row-2")]
+    assert sent[0] == sent[1] != sent[2]
+    assert len(await chat.lines()) == 2
 
 
 def _address(chat: Chat):  # type: ignore[no-untyped-def]
