@@ -35,7 +35,7 @@ _GIVE_UP_MS = 6 * 3600 * 1000  # of a platform that cannot be reached; nobody wa
 _GLANCE = 0.02  # seconds between two looks
 _LOOK_AFTER = 2.0  # seconds until a platform shows what it took
 _BEHIND_MS = 300  # between two looks whether it is our turn
-_ASKED_AGAIN = "asked_again"
+ASKED_AGAIN = "asked_again"  # the notice that words may not have arrived
 
 
 class Courier:
@@ -262,7 +262,7 @@ class Courier:
         for message in reversed(await tx.transcript.latest(conversation.id, limit=20)):
             if message.author.role is Role.CUSTOMER:
                 break
-            if message.facts.get("notice") == _ASKED_AGAIN:
+            if message.facts.get("notice") == ASKED_AGAIN:
                 return
-        words = Saying(voice_for(conversation, published.knowledge).say(_ASKED_AGAIN))
-        await self._mouth.say(tx, conversation, words, now=self._clock.now(), facts={"notice": _ASKED_AGAIN})
+        words = Saying(voice_for(conversation, published.knowledge).say(ASKED_AGAIN))
+        await self._mouth.say(tx, conversation, words, now=self._clock.now(), facts={"notice": ASKED_AGAIN})

@@ -8,7 +8,7 @@ from dataclasses import replace
 from core import conversation as moves
 from core.bell import Bell
 from core.conversation import Conversation, Owner
-from core.delivery import Courier
+from core.delivery import ASKED_AGAIN, Courier
 from core.errors import BadInput
 from core.finishing import STALE_MS
 from core.knowledge.entries import NONE, KnowledgeBase
@@ -156,11 +156,15 @@ class Desk:
         """Give the word back to the bot, which answers what the customer wrote since an agent last spoke."""
 
         async def back(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
-            await tx.ledger.reopen(await self._unanswered(tx, id))
+            spoke, owed = await _last_word(tx, id)
+            await tx.ledger.reopen(await self._unanswered(tx, id, spoke))
             moved = await tx.conversations.put(moves.hand_back(conversation, agent.id))
             await tx.desk.close(id)
             await _label(tx, id, LabelKind.HAND_BACK, agent)
             await self._tell(tx, moved, knowledge, "back")
+            if owed:
+                words = Saying(voice_for(moved, knowledge).say(ASKED_AGAIN))
+                await self._mouth.say(tx, moved, words, now=self._clock.now(), facts={"notice": ASKED_AGAIN})
             return moved
 
         moved = await self._move(id, back)
@@ -182,14 +186,8 @@ class Desk:
         self._wake(id)
         return moved
 
-    async def _unanswered(self, tx: Tx, id: str) -> tuple[str, ...]:
-        """The events (InboundEvent.id) of which the customer has heard nothing, neither from an agent nor from us."""
-        spoke = 0
-        for message in await tx.transcript.latest(id, limit=_LATEST):
-            answered = message.author.role is Role.BOT and "decision" in message.facts
-            withheld = message.facts.get("delivery") == Delivery.SUPERSEDED
-            if message.kind is MessageKind.SAID and (message.author.role is Role.AGENT or (answered and not withheld)):
-                spoke = message.seq
+    async def _unanswered(self, tx: Tx, id: str, spoke: int) -> tuple[str, ...]:
+        """The events (InboundEvent.id) after our last word of which the customer has heard nothing."""
         found = []
         for event, turn in await tx.ledger.said_since(id, spoke):
             kept = await tx.turns.get(turn) if turn else None
@@ -223,6 +221,22 @@ class Desk:
     def _wake(self, id: str) -> None:
         self._courier.wake(id)
         self._bell.ring(id)
+
+
+async def _last_word(tx: Tx, id: str) -> tuple[int, bool]:
+    """Where in a conversation somebody last spoke to the customer; whether a notice was withheld since an agent did."""
+    spoke, owed = 0, False
+    for message in await tx.transcript.latest(id, limit=_LATEST):
+        if message.kind is not MessageKind.SAID or message.author.role is Role.CUSTOMER:
+            continue
+        withheld = message.facts.get("delivery") == Delivery.SUPERSEDED
+        if message.author.role is Role.AGENT:
+            spoke, owed = message.seq, False
+        elif "decision" in message.facts and not withheld:
+            spoke = message.seq
+        elif message.facts.get("notice") == ASKED_AGAIN:
+            owed = withheld
+    return spoke, owed
 
 
 def _event(id: str, key: str) -> str:

@@ -24,7 +24,7 @@ class Books:
     turns: dict[str, dict[str, Any]]
     outbox: dict[str, dict[str, Any]]
     conversations: dict[str, dict[str, Any]]
-    notices: tuple[tuple[str, int], ...] = ()  # where in which conversation we said how to ask again, and it arrived
+    notices: tuple[tuple[str, int, str], ...] = ()  # conversation, place and state of each word on how to ask again
     handoffs: tuple[str, ...] = ()  # conversations, one for every time that a human was asked
     visits: tuple[tuple[str, int, int], ...] = ()  # conversation, and from when to when an agent had it (0: still)
 
@@ -55,6 +55,19 @@ class Books:
             for row in self.rows(conversation)
         )
 
+    def noticed(self, conversation: str, after: int) -> bool:
+        """Whether the customer was told how to ask again, or an agent came in between and did not leave silently."""
+        rows = self.rows(conversation)
+        for id, place, state in self.notices:
+            if id != conversation or place <= after:
+                continue
+            backs = [row["seq"] for row in rows if "[back]" in row["text"] and row["seq"] > place]
+            words = [row["seq"] for row in rows if row["role"] == "agent" and row["seq"] > place]
+            left_silently = bool(backs) and not any(word < backs[0] for word in words)
+            if state in ("sent", "unknown") or (state == "superseded" and not left_silently):
+                return True
+        return False
+
     def back(self, conversation: str, before: float = float("inf")) -> int:
         """The number in the conversation since which the bot has had the word, or a human has it for the next time."""
         given = [row["seq"] for row in self.rows(conversation) if "[back]" in row["text"] and row["seq"] < before]
@@ -83,9 +96,8 @@ def opened(file: Path) -> Books:
         conversations = {row["id"]: row for row in read("SELECT * FROM conversations")}
         said = {row["message"]: row["state"] for row in outbox.values()}
         notices = tuple(
-            (row["conversation"], row["seq"])
+            (row["conversation"], row["seq"], said.get(row["id"], ""))
             for row in read("SELECT * FROM messages WHERE facts LIKE '%asked_again%'")
-            if said.get(row["id"]) in ("sent", "unknown")
         )
         handoffs = tuple(row["conversation"] for row in read("SELECT * FROM handoffs WHERE reason != 'claimed'"))
         moves = read(_MOVES)

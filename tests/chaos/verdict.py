@@ -158,8 +158,7 @@ def _missing(case: Case, ask: Ask) -> str:
         unknown = [row for row in rows if row["state"] == "unknown"]
         seen = all(books.with_agent(id, row["changed_at"], case.moments) for row in unknown)
         since = min(place, *(row["seq"] for row in unknown))  # a late part of an album comes after its answer
-        noticed = any(where == id and at > since for where, at in books.notices)
-        fine = seen or noticed or books.conversations[id]["resolved_at"]
+        fine = seen or books.noticed(id, since) or books.conversations[id]["resolved_at"]
         return "" if fine else "of unknown outcome, and the customer was not told how to ask again"
     return f"decided ({decision['kind']}), rows {sorted(states)}, and never seen"
 

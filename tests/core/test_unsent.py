@@ -9,7 +9,7 @@ import pytest
 
 from core.asking import Prediction, Question
 from core.conversation import Owner
-from core.errors import BrainGone, Refused, Retry, Throttled
+from core.errors import BrainGone, OutcomeUnknown, Refused, Retry, Throttled
 from core.store.store import Store
 from core.values import Attachment, AttachmentKind, Author, EventKind, Role
 from tests.core.conftest import Road
@@ -68,6 +68,25 @@ async def test_what_was_withheld_for_an_agent_who_said_nothing_is_answered_after
     # Then the bot answers both, once
     assert road.brain.asked[-1].text == f"{WHOLE}\nwhen are you open on Monday?"
     assert [text for text in road.platform.texts("c1") if "tracking page" in text] == ["See the tracking page."]
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+async def test_who_was_not_told_how_to_ask_again_is_told_once_an_agent_left_without_a_word(
+    road: Road, speaks: bool
+) -> None:
+    road.platform.trouble = [OutcomeUnknown("the connection broke off"), Throttled("wait", 1.0)]
+    await road.customer().says(WHOLE)
+    await road.until(lambda: not road.platform.trouble)
+    id = (await road.conversation()).id
+    await road.desk.claim(id, MIA)
+    if speaks:
+        await road.desk.say(id, MIA, "It is on its way.")
+    await road.desk.hand_back(id, MIA)
+    await road.settle()
+    await road.until(lambda: any("back" in text for text in road.platform.texts("c1")))
+    await road.settle()
+    told = [text for text in road.platform.texts("c1") if "may not have reached" in text]
+    assert len(told) == (0 if speaks else 1)
 
 
 @pytest.mark.parametrize("taken_back", [False, True])
