@@ -1,7 +1,7 @@
 // What every page of the console does: counts who waits, rings, tells times, shows troubles.
 import "/chat/voice-note.js";
 import "./uploads.js";
-import { trouble } from "./trouble.js";
+import { settled, shown, trouble } from "./trouble.js";
 
 const title = document.title;
 const bell = document.getElementById("bell");
@@ -143,8 +143,10 @@ else listen();
 others.postMessage("hello");
 
 // ---- requests
+const began = new WeakMap(); // request -> the trouble that was shown when it began: a later one is another matter
+document.body.addEventListener("htmx:beforeRequest", ({ detail }) => began.set(detail.xhr, shown()));
 document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
-  if (detail.successful && detail.requestConfig.verb !== "get") trouble("");
+  if (detail.successful && detail.requestConfig.verb !== "get") settled(began.get(detail.xhr));
   if (detail.successful && detail.elt.matches?.("[data-reset]")) detail.elt.reset();
 });
 document.body.addEventListener("htmx:sendError", () => trouble("The server cannot be reached. Nothing you typed is lost; try again in a moment."));

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, Route, async_playwright, expect
 
 from tests.bot.console.stage import PASSWORD
 
@@ -78,6 +79,18 @@ async def log_in(page: Page, name: str) -> None:
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Log in").click()
     await page.wait_for_url("**/console/desk")
+
+
+async def held_back(page: Page, address: str) -> asyncio.Event:
+    """From now on, requests to such addresses leave only once the event is set."""
+    leave = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        await leave.wait()
+        await route.continue_()
+
+    await page.route(address, wait)
+    return leave
 
 
 async def drop(place: Locator, files: Sequence[tuple[str, str, bytes]], event: str = "drop") -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, expect
 
 from core.asking import Prediction, Question
 from core.errors import PolydeskError
 from core.values import Author, Role
-from tests.bot.console.browsing import PHONE, chromium, drop, page_of
+from tests.bot.console.browsing import PHONE, chromium, drop, held_back, page_of
 from tests.bot.console.stage import Gateway, jpeg, think, wav
 from tests.fakes.house import sure
 
@@ -157,9 +156,12 @@ async def test_a_human_is_announced_and_heard_live_and_the_bot_is_silent(gateway
         await write(page, "where is my order please?")
         await expect(lines(page, "customer").locator("time")).to_have_count(2)  # heard
         await gateway.house.answering.idle()
+        await expect(lines(page, "bot")).to_have_count(1)
         await gateway.house.desk.hand_back(waiting.id, MIA)
         await expect(lines(page, "system").nth(1)).to_contain_text("assistant is back")
-        await expect(lines(page, "bot")).to_have_count(1)
+        # What the agent left unanswered, the bot answers
+        await expect(lines(page, "bot")).to_have_count(2)
+        await expect(lines(page, "bot").last).to_contain_text("tracking page")
         # The photo opens large, and closes with the keyboard
         await lines(page, "agent").get_by_role("button").click()
         await expect(page.get_by_role("dialog")).to_be_visible()
@@ -176,13 +178,7 @@ async def test_a_human_is_announced_and_heard_live_and_the_bot_is_silent(gateway
 async def test_whoever_is_faster_than_the_scripts_is_heard(gateway: Gateway) -> None:
     async with chromium() as browser, page_of(browser, gateway.url) as page:
         # Given a slow line: the page is shown before its scripts are there
-        came = asyncio.Event()
-
-        async def late(route: Route) -> None:
-            await came.wait()
-            await route.continue_()
-
-        await page.route("**/chat/lines.js", late)
+        came = await held_back(page, "**/chat/lines.js")
         await page.goto("/", wait_until="commit")
         # When somebody writes and sends at once
         await page.get_by_label("Your message").fill("where is my order please?")

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.bot.console.browsing import PHONE, chromium, drop, log_in, page_of
+from tests.bot.console.browsing import PHONE, chromium, drop, held_back, log_in, page_of
 from tests.bot.console.stage import ADMIN, AGENT, OTHER_AGENT, Gateway, jpeg
 
 pytestmark = pytest.mark.browser
@@ -156,13 +156,7 @@ async def test_what_is_on_its_way_is_said_once_and_what_is_typed_meanwhile_stays
         lost.set()
         await expect(mia.get_by_role("alert")).to_contain_text("cannot be reached")
         await expect(box).to_have_value("Hello, I am Mia.")
-        came = asyncio.Event()
-
-        async def late(route: Route) -> None:
-            await came.wait()
-            await route.continue_()
-
-        await mia.route("**/say", late, times=1)
+        came = await held_back(mia, "**/say")
         await box.press("Control+Enter")
         await box.press("Control+Enter")  # impatient
         await box.press("End")
@@ -195,14 +189,8 @@ async def test_words_do_not_leave_without_their_photo(gateway: Gateway) -> None:
         await mia.locator(".ticket").click()
         await mia.locator("#head").get_by_role("button", name="Take over").click()
         box = mia.get_by_role("textbox", name="Answer")
-        came = asyncio.Event()
-
-        async def late(route: Route) -> None:
-            await came.wait()
-            await route.continue_()
-
         # Given a photo that cannot be read, on a slow line
-        await mia.route("**/uploads**", late)
+        came = await held_back(mia, "**/uploads**")
         await drop(mia.locator("#composer [data-upload]"), [("page.jpg", "image/jpeg", b"<html></html>")])
         await box.fill("see the photo")
         await box.press("Control+Enter")
@@ -246,11 +234,15 @@ async def test_a_photo_that_cannot_be_read_is_in_nobodys_way(gateway: Gateway) -
             await customer.get_by_role("button", name="Talk to a person").click()
             await log_in(mia, AGENT)
             await mia.locator(".ticket.is-desk").click()
+            came = await held_back(mia, "**/claim")
             await mia.locator("#head").get_by_role("button", name="Take over").click()
             zone = mia.locator("#composer [data-upload]")
             alert = mia.get_by_role("alert")
-            # What can be read is said, by the page and by the server
+            # What can be read is said, by the page and by the server; what began before ends it not
             await drop(zone, [("notes.pdf", "application/pdf", b"%PDF-1.4")])
+            async with mia.expect_response("**/claim"):
+                came.set()
+            await expect(mia.locator("#head")).to_contain_text("You have it")
             await expect(alert).to_contain_text("notes.pdf cannot be read: send JPEG, PNG, WebP or GIF")
             await drop(zone, [("page.jpg", "image/jpeg", b"<html></html>")])
             await expect(alert).to_contain_text("page.jpg cannot be read (a document): send JPEG, PNG, WebP or GIF")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Dialog, Page, Route, expect
+from playwright.async_api import Dialog, Page, expect
 
 from bot.wiring import KB_ID
 from core.asking import Candidate, Prediction, Question
-from tests.bot.console.browsing import chromium, drop, log_in, page_of
+from tests.bot.console.browsing import chromium, drop, held_back, log_in, page_of
 from tests.bot.console.stage import ADMIN, KNOWLEDGE, Gateway, Guest, jpeg, wav
 from tests.fakes.house import sure
 
@@ -151,18 +150,12 @@ async def test_two_admins_at_one_entry_lose_nothing(gateway: Gateway) -> None:
 async def test_a_tap_before_the_scripts_are_there_counts(gateway: Gateway) -> None:
     async with chromium() as browser, page_of(browser, gateway.url) as page:
         await log_in(page, ADMIN)
-        came = asyncio.Event()
-
-        async def late(route: Route) -> None:
-            await came.wait()
-            await route.continue_()
-
         await page.goto("/console/knowledge/entry/opening-hours")
         await page.get_by_label("Answer").first.fill("Ten to six.")
         await page.get_by_role("button", name="Save to the draft").click()
         await expect(page.locator("#saved")).to_contain_text("Saved to the draft")
         # Given a page whose scripts come late
-        await page.route("**/htmx.min.js", late)
+        came = await held_back(page, "**/htmx.min.js")
         await page.goto("/console/knowledge/releases", wait_until="commit")
         await page.get_by_label("What changed").fill("hours")
         await page.get_by_role("button", name="Publish").click()
@@ -183,13 +176,7 @@ async def test_what_is_typed_while_the_form_is_saved_is_warned_about(gateway: Ga
     async with chromium() as browser, page_of(browser, gateway.url) as page:
         await log_in(page, ADMIN)
         await page.goto("/console/knowledge/entry/opening-hours")
-        came = asyncio.Event()
-
-        async def late(route: Route) -> None:
-            await came.wait()
-            await route.continue_()
-
-        await page.route("**/console/knowledge/entry", late)
+        came = await held_back(page, "**/console/knowledge/entry")
         await page.get_by_label("Answer").first.fill("Ten to six.")
         await page.get_by_role("button", name="Save to the draft").click()
         # When somebody types on before the save has arrived
