@@ -39,19 +39,24 @@ async def amended(tx: Tx, conversation: str, events: Sequence[InboundEvent], now
     last = await tx.turns.last(conversation)
     if last is None or last.decision is None or now - last.opened_at > LATE_MS:
         return None
-    before = await tx.ledger.settled(last.events)
+    mine = {event.id for event in events}  # some may have been kept for an agent, who left them to us
+    before = [(event, turn) for event, turn in await tx.ledger.settled(last.events) if event.id not in mine]
     if not groups <= {event.group for event, _ in before}:
         return None
     # It may have been amended already: what we said stands under any of the turns of its events.
-    turns = frozenset(turn for _, turn in before)
+    turns = frozenset(turn for _, turn in before if turn)
+    for turn in await tx.turns.list(conversation):
+        if turn.id in turns and turn.decision is not None and turn.decision["kind"] != "hold":
+            last = turn
     said = await tx.outbox.list(conversation)
     stand = [row for row in said if row.turn in turns and row.state != Delivery.SUPERSEDED]
     shown = {row.message_id for row in stand}
     reply = shown.pop() if len(shown) == 1 and all(row.state == Delivery.SENT for row in stand) else ""
     first = bool(said) and said[0].turn in turns
-    decision = {name: part for name, part in last.decision.items() if name != MISSES}
+    judged = last.decision or {}
+    decision = {name: part for name, part in judged.items() if name != MISSES}
     said_now = [event for event, _ in before if not await _deleted(tx, event)]
-    return Amended(tuple(said_now), decision, reply, first, turns, int(last.decision.get(MISSES, 0)))
+    return Amended(tuple(said_now), decision, reply, first, turns, int(judged.get(MISSES, 0)))
 
 
 async def _deleted(tx: Tx, event: InboundEvent) -> bool:

@@ -155,7 +155,7 @@ class Answering:
             if event.id not in [known.id for known in await tx.ledger.pending(id)]:
                 return  # somebody else acted upon it meanwhile
             conversation = await _read(tx, id)
-            if conversation.open:  # whoever closed it saw this, and the customer was told how to go on
+            if conversation.open:  # else the customer was told how to go on
                 await self._taps.take(tx, conversation, event, published)
             await tx.ledger.settle(id, [event.id])
 

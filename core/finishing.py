@@ -57,7 +57,8 @@ class Finishing:
     ) -> Decision:
         """Decide, now that the transaction sees who has the word, and do it.
 
-        A turn that `amends` an answered one says nothing when nothing changes, and else replaces the reply.
+        A turn that `amends` an answered one says nothing when nothing changes, and else replaces the reply. A human who
+        was asked then has come and gone since: they are asked anew.
         """
         prediction = outcome.prediction
         if prediction is not None:
@@ -81,7 +82,7 @@ class Finishing:
         )
         if isinstance(decision, Hold):
             await self._hold(tx, conversation, turn, decision, outcome, published)
-        elif amends is None or decided != amends.decision:
+        elif amends is None or decided != amends.decision or _hands_over(decision):
             if amends is not None and await tx.outbox.withdraw(conversation.id, amends.turns):
                 # Nothing of the old answer was seen, so the new one is said as if it were the only one.
                 conversation = replace(conversation, welcomed=conversation.welcomed and not amends.first)
@@ -117,7 +118,7 @@ class Finishing:
         voice = voice_for(conversation, published.knowledge, turn.id)
         problems = _all_problems(outcome)
         lost = unread(problems, voice) if not _only_unread(decision) else ""
-        if isinstance(decision, Escalate) and not decision.offer:
+        if isinstance(decision, Escalate) and _hands_over(decision):
             if decision.reason is Reason.LANGUAGE and outcome.prediction is not None:
                 lost = "\n".join(filter(None, (lost, foreign(outcome.prediction, voice))))
             await self.hand_over(tx, conversation, decision.reason, published, turn.id, lost)
@@ -152,7 +153,7 @@ class Finishing:
         """A human has the word, had it last, or will have: the bot's idea becomes a draft.
 
         The first words of whoever waits get a receipt. A closed conversation gets no words: the last ones told the
-        customer how to go on, and whoever closed it had seen what was pending.
+        customer how to go on.
         """
         now = self._clock.now()
         voice = voice_for(conversation, published.knowledge, turn.id)
@@ -224,6 +225,10 @@ async def _told_just_now(tx: Tx, conversation: Conversation, words: Saying, now:
 def _all_problems(outcome: Outcome) -> tuple[Problem, ...]:
     worker = tuple(part.problem for part in outcome.prediction.unread) if outcome.prediction else ()
     return outcome.problems + worker
+
+
+def _hands_over(decision: Decision) -> bool:
+    return isinstance(decision, Escalate) and not decision.offer
 
 
 def _only_unread(decision: Decision) -> bool:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from core.asking import Prediction, Question
-from core.values import Attachment, AttachmentKind, EventKind
+from core.errors import BrainLate
+from core.values import Attachment, AttachmentKind, Author, EventKind, Role
 from tests.core.conftest import Road
 from tests.fakes.house import sure
 
@@ -137,3 +138,34 @@ async def test_an_answer_that_cannot_be_replaced_is_corrected_in_words(album: Ro
     await ada.says("", attachments=(TWO,), group="album")
     await album.settle()
     assert "have to correct myself" in album.platform.texts("c1")[-1]
+
+
+async def test_a_late_part_that_was_kept_for_an_agent_joins_its_answer_once_the_bot_is_back(album: Road) -> None:
+    mia = Author("mia", "Mia", Role.AGENT)
+    ada = album.customer()
+    await ada.says("is this my order?", attachments=(ONE,), group="album")
+    await album.settle()
+    id = (await album.conversation()).id
+    await album.desk.claim(id, mia)
+    await ada.says("", attachments=(TWO,), group="album")
+    await album.settle()
+    await album.desk.hand_back(id, mia)
+    await album.settle()
+    last = album.platform.seen["c1"][-1].arguments
+    assert last["edits"]
+    assert str(last["text"]).endswith("Send us a photo.")
+
+
+async def test_a_late_part_asks_for_a_human_again_when_the_first_one_has_gone(album: Road) -> None:
+    album.brain.think = lambda question: BrainLate("nobody is there")
+    mia = Author("mia", "Mia", Role.AGENT)
+    ada = album.customer()
+    await ada.says("is this my order?", attachments=(ONE,), group="album")
+    await album.settle()
+    id = (await album.conversation()).id
+    await album.desk.claim(id, mia)
+    await album.desk.hand_back(id, mia)
+    await ada.says("", attachments=(TWO,), group="album")
+    await album.settle()
+    assert (await album.conversation()).owner == "desk"
+    assert "asked a colleague" in album.platform.texts("c1")[-1]
