@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from core import wire
 from core.asking import Prediction, Question
-from core.broker import BEAT_SECONDS, MEDIA, PREDICT, TEXT, beat, celery_url, inbox
+from core.broker import BEAT_SECONDS, MEDIA, PREDICT, TEXT, beat, celery_url, evicts, inbox
 from core.errors import BadInput, BrainGone, BrainLate, Retry
 
 log = structlog.get_logger()
@@ -148,6 +148,8 @@ class CeleryBrain:
 
     async def _look(self, redis: Redis) -> None:
         run = str((await redis.info("server")).get("run_id"))
+        if run != self._broker and (why := evicts(await redis.info("memory"))):
+            log.warning("brain.broker_forgets", problem=why, mend="set it to noeviction")
         if self._broker not in ("", run):
             log.warning("brain.broker_restarted")
             for pending in self._pending.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 PREDICT = "polydesk.predict"
@@ -39,6 +40,14 @@ def address_problem(redis_url: str) -> str:
     except ValueError:  # the words of urllib may quote a password
         return "its host or port cannot be read: write redis://127.0.0.1:6379/0, # / ? of a password as %23 %2F %3F"
     return ""
+
+
+def evicts(memory: Mapping[str, object]) -> str:
+    """Why a server with this `INFO memory` may forget what it is given; empty when it keeps it."""
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    if policy == "noeviction":
+        return ""
+    return f"its maxmemory-policy is {policy}, which forgets queued questions"
 
 
 def celery_url(redis_url: str) -> str:

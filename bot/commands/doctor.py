@@ -12,10 +12,11 @@ from typing import Protocol, runtime_checkable
 
 import typer
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from bot.settings import Settings, data_folder, load
 from bot.wiring import KB_ID, open_platforms
+from core.broker import evicts
 from core.clock import WallClock
 from core.errors import PolydeskError, Retry
 from core.leases import SKEW_MS
@@ -144,18 +145,14 @@ async def broker(settings: Settings) -> str:
         return "embedded Valkey (no POLYDESK_REDIS_URL)"
     redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3)
     try:
-        await redis.ping()
-        try:
-            policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy", "")
-        except ResponseError:  # whoever runs it for others may keep CONFIG to themselves
-            return "reachable; maxmemory-policy not told, it must be noeviction"
+        memory = await redis.info("memory")
     except (RedisError, OSError) as problem:
         why = f"POLYDESK_REDIS_URL cannot be reached ({type(problem).__name__})"
         raise _Wrong(why, "start that server, or correct the address") from problem
     finally:
         await redis.aclose()
-    if policy not in ("", "noeviction"):
-        raise _Wrong(f"maxmemory-policy is {policy}", "set it to noeviction, else queued questions may vanish")
+    if why := evicts(memory):
+        raise _Wrong(why, "set it to noeviction")
     return "reachable"
 
 

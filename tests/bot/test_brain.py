@@ -56,6 +56,15 @@ def asked(seconds: float = 20, **fields: object) -> Question:
     return Question("q", "r", text="hi", deadline=int((time.time() + seconds) * 1000), **fields)  # type: ignore[arg-type]
 
 
+async def test_a_broker_that_forgets_is_complained_about(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    await bench.redis.config_set("maxmemory-policy", "allkeys-lru")
+    bench.brain._broker = ""  # as if it had just been found
+    async with asyncio.timeout(10):
+        while "allkeys-lru" not in (said := capsys.readouterr().out):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert "noeviction" in said
+
+
 async def test_the_answer_is_the_one_to_this_question_and_attempt(bench: Bench) -> None:
     await bench.lives()
     answer = asyncio.create_task(bench.brain.ask(asked()))

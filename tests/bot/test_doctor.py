@@ -33,14 +33,16 @@ async def test_a_wrong_clock_is_named(tmp_path: Path) -> None:
             await clock(settings, Wrong(-7_000))
 
 
-async def test_a_broker_that_keeps_its_settings_to_itself_is_reachable(tmp_path: Path) -> None:
+async def test_a_broker_that_forgets_is_told_from_one_that_keeps(tmp_path: Path) -> None:
     with redis() as url:
         settings = Settings(data=tmp_path, redis_url=url, _env_file=None)  # type: ignore[call-arg]
         assert await broker(settings) == "reachable"
-        # Given a server run by others, who let nobody use CONFIG
         with Redis.from_url(url) as owner:
+            owner.config_set("maxmemory-policy", "allkeys-lru")
+            # Given a server run by others too, who let nobody use CONFIG
             owner.execute_command("ACL", "SETUSER", "default", "-config")
-        assert await broker(settings) == "reachable; maxmemory-policy not told, it must be noeviction"
+        with pytest.raises(PolydeskError, match="maxmemory-policy is allkeys-lru"):
+            await broker(settings)
     with pytest.raises(PolydeskError, match="POLYDESK_REDIS_URL cannot be reached"):
         await broker(settings)
 
