@@ -68,7 +68,9 @@ class CeleryBrain:
             BrainLate: none came before `question.deadline`. BrainGone: the worker that held it died, no worker serves
             its queue, or the broker cannot be reached. Retry: the worker reported a failure.
         """
-        return await self._ask(question, MEDIA if question.photos or question.voices else TEXT)
+        # What takes longer goes where it keeps no typed question waiting.
+        slow = question.photos or question.voices or question.explain
+        return await self._ask(question, MEDIA if slow else TEXT)
 
     async def prepare(self, release: str, seconds: float, *, media: bool) -> None:
         """Have a worker read a release; what it encodes, the others find.

@@ -17,7 +17,7 @@ class Question:
 
     `release` is the blob of the knowledge release to answer from; `history` holds the customer's earlier messages of
     this conversation, oldest first; `language` is a hint from the platform, possibly empty; `inbox` is the Redis list
-    of the asking gateway.
+    of the asking gateway; `explain` asks for the evidence card too, which takes longer than the answer.
     """
 
     id: str
@@ -30,6 +30,7 @@ class Question:
     attempt: int = 1
     deadline: int = 0
     inbox: str = ""
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

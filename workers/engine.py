@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import structlog
@@ -20,6 +20,7 @@ from workers import media
 from workers.configuration import Configuration
 from workers.encodings import Encodings
 from workers.media import images
+from workers.model.ablation import card
 from workers.model.adapt import Adapted, adapt
 from workers.model.conse import Conse
 from workers.model.encodings import EncodingCache, key
@@ -178,7 +179,21 @@ class Engine:
         scored = score_all(adapted, heard, fusion=trained.pool if trained else None, talk=self._builtins)
         if trained:
             scored = [trained.corrected(one, first.release.knowledge.error_budget) for one in scored]
-        return [self._told(case, one, adapted) for case, one in zip(cases, scored, strict=True)]
+        pairs = zip(cases, scored, strict=True)
+        return [self._told(case, self._explained(case, one, adapted, trained), adapted) for case, one in pairs]
+
+    def _explained(self, case: _Case, scored: Scored, adapted: Adapted, trained: Trained | None) -> Scored:
+        """With the evidence card where it was asked for; a card that cannot be drawn is no reason not to answer."""
+        if not case.perceived.question.explain or case.perceived.empty:
+            return scored
+        said, pool = self._said(case), trained.pool if trained else None
+        sure = trained.sure if trained else float
+        try:
+            drawn = card(adapted, said, scored, case.encoder, fusion=pool, sure=sure)
+        except Exception:
+            log.exception("question.unexplained", question=case.perceived.question.id)
+            return scored
+        return replace(scored, evidence=scored.evidence | {"card": drawn}) if drawn else scored
 
     def _said(self, case: _Case) -> Said:
         perceived = case.perceived
@@ -197,6 +212,7 @@ class Engine:
             photos=features.vectors if features is not None else None,
             shown=shown,
             history=perceived.question.history,
+            segments=perceived.transcript.segments if perceived.transcript else (),
         )
 
     def _told(self, case: _Case, scored: Scored, adapted: Adapted) -> Prediction:

@@ -96,9 +96,15 @@ class Local:
             cache.close()
 
     def ask(
-        self, text: str, photos: Sequence[Path] = (), voices: Sequence[Path] = (), history: Sequence[str] = ()
+        self,
+        text: str,
+        photos: Sequence[Path] = (),
+        voices: Sequence[Path] = (),
+        history: Sequence[str] = (),
+        *,
+        explain: bool = False,
     ) -> Prediction:
-        """Predict one question.
+        """Predict one question; with its evidence card when asked to `explain`.
 
         Raises:
             PolydeskError: it cannot be predicted at all; a photo or voice note that cannot be read is named in the
@@ -111,6 +117,7 @@ class Local:
             photos=tuple(str(file) for file in photos),
             voices=tuple(str(file) for file in voices),
             history=tuple(history),
+            explain=explain,
         )
         (answer,) = self._engine.predict([question])
         if isinstance(answer, Exception):

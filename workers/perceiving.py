@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import structlog
 
 from core.asking import Question, Unread
@@ -59,7 +60,7 @@ def perceive(question: Question, shelf: Shelf, read: Read) -> Perceived:
     lines = [line for picture in pictures for line in shelf.reader.read(picture) if line.confidence >= SURE_LINE]
     return Perceived(
         question,
-        _joined([one for one in transcripts if one.text]),
+        _joined(transcripts),
         tuple(line.text for line in lines),
         shelf.image.encode(pictures) if pictures else None,
         tuple(unread),
@@ -91,11 +92,20 @@ def _pictures(blobs: Sequence[str], read: Read, unread: list[Unread]) -> list[Pi
 
 
 def _joined(transcripts: Sequence[Transcript]) -> Transcript | None:
-    """Several notes of one turn as one; its confidence is that of the worst."""
-    if len(transcripts) < 2:
-        return transcripts[0] if transcripts else None
+    """Several notes of one turn as one, as if played one after the other; its confidence is that of the worst."""
+    spoken = [one for one in transcripts if one.text]
+    if not spoken:
+        return None
+    told = all(one.segments for one in spoken)
+    begins = np.cumsum([0.0, *(one.seconds for one in transcripts)])
     return Transcript(
-        " ".join(one.text for one in transcripts),
-        min(one.confidence for one in transcripts),
-        sum(one.seconds for one in transcripts),
+        " ".join(one.text for one in spoken),
+        min(one.confidence for one in spoken),
+        float(begins[-1]),
+        tuple(
+            (float(begin) + start, float(begin) + end, text)
+            for begin, one in zip(begins, transcripts, strict=False)
+            for start, end, text in one.segments
+            if told and one.text
+        ),
     )

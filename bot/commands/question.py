@@ -42,7 +42,7 @@ def ask(
     from workers.local import Local
 
     with Local.open(kb, configured(), model) as local:
-        prediction = local.ask(text, photos, voices, tuple(history or ()))
+        prediction = local.ask(text, photos, voices, tuple(history or ()), explain=True)
         decision = alone(prediction, local.knowledge)
         told = describe(prediction, decision, local.knowledge, local.name)
     if as_json:

@@ -49,6 +49,7 @@ def router(front: Front) -> APIRouter:
             voices=await chosen(home.store, voice, AttachmentKind.VOICE),
             history=tuple(line.strip() for line in history.splitlines() if line.strip()),
             deadline=home.store.clock.now() + int(_SECONDS * 1000),
+            explain=True,
         )
         if not (question.text or question.photos or question.voices):
             raise BadInput("ask something: write, or add a photo or a voice note")

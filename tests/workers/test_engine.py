@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,12 @@ from workers.encodings import Encodings
 from workers.engine import Engine
 from workers.model.encodings import encoded
 from workers.model.heads import Floats
+from workers.model.ports import Transcript
+from workers.model.recalibration import Recalibration
 from workers.model.shelf import Shelf
 from workers.model.smalltalk import phrases
+from workers.model.trained import Trained
+from workers.perceiving import _joined
 from workers.rehearsal import picture, rehearse_words
 
 pytestmark = pytest.mark.models
@@ -197,3 +202,45 @@ def test_without_entries_there_is_no_answer_but_small_talk(engine: Engine) -> No
 def test_a_single_entry_is_not_the_answer_to_everything(engine: Engine) -> None:
     assert ask(engine, release="single", text="where is my order").confidence > 0.5
     assert ask(engine, release="single", text="write me a poem about cheese").confidence < 0.5
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["as it ships", "trained"])
+def test_an_evidence_card_is_drawn_only_where_it_was_asked_for(
+    shelf: Shelf, cache: Encodings, engine: Engine, trained: bool
+) -> None:
+    if trained:
+        learned = Trained(shelf.text("en").digest, correction=Recalibration(temperature=2.0))
+        engine = Engine(shelf, read, release, cache, photos=True, trained=learned)
+    asked = [
+        Question(id="1", release="shop", text="where is my package, has it been sent", explain=True),
+        Question(id="2", release="shop", text="where is my package, has it been sent"),
+        Question(id="3", release="shop", text="what is this?", photos=("more",), explain=True),
+        Question(id="4", release="shop", photos=("torn",), explain=True),
+    ]
+    first, plain, photo, nothing = (one for one in engine.predict(asked) if isinstance(one, Prediction))
+    card: Any = first.evidence["card"]
+    assert (card["entry"], card["answer_at"]) == ("track", pytest.approx(first.answer_at, abs=1e-5))
+    assert card["confidence"] == pytest.approx(first.confidence, abs=1e-5)
+    assert [piece["words"] for piece in card["pieces"][:3]].count("package") == 1
+    assert (plain.candidates, plain.confidence) == (first.candidates, first.confidence)
+    assert "card" not in plain.evidence and "card" not in nothing.evidence
+    assert any(piece.get("example") == "stripes" for piece in photo.evidence["card"]["pieces"])  # type: ignore[index]
+    # A piece's confidence is what a question without it has
+    without = ask(engine, text="where is my package, has been sent").confidence
+    (it,) = (piece for piece in card["pieces"] if piece["words"] == "it")
+    assert it["without"] == pytest.approx(without, abs=1e-3)
+
+
+def test_the_seconds_of_several_notes_go_on() -> None:
+    notes = [
+        Transcript("ab", 0.9, 2.0, ((0.5, 1.5, "ab"),)),
+        Transcript("", 0.0, 3.0),
+        Transcript("cd", 0.8, 1.0, ((0.1, 0.9, "cd"),)),
+    ]
+    whole = _joined(notes)
+    assert whole is not None
+    assert (whole.text, whole.confidence, whole.seconds) == ("ab cd", 0.8, 6.0)
+    assert whole.segments == ((0.5, 1.5, "ab"), (5.1, 5.9, "cd"))
+    assert _joined(notes[1:2]) is None
+    untold = _joined([notes[0], Transcript("cd", 0.8, 1.0)])
+    assert untold is not None and untold.segments == ()

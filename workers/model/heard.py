@@ -36,9 +36,11 @@ _WIDE = re.compile(r"[぀-ヿ㐀-鿿가-힣฀-๿]")  # scripts that put no bla
 class Said:
     """What one question holds.
 
-    `certainty` is the recogniser's confidence in `transcript`; `ocr` the lines of text in the photos; `photos`
-    (m, dim) the image encoder's vectors; `shown` (m, d) what the photos show in the space of words: ConSE vectors, or
-    the photos' own vectors where the image encoder is a word tower; `history` earlier messages, oldest first.
+    `certainty` is the recogniser's confidence in `transcript`, `segments` are its parts (start, end, text) with the
+    seconds between which they were said, none where the recogniser does not tell; `ocr` the lines of text in the
+    photos; `photos` (m, dim) the image encoder's vectors; `shown` (m, d) what the photos show in the space of words:
+    ConSE vectors, or the photos' own vectors where the image encoder is a word tower; `history` earlier messages,
+    oldest first.
     """
 
     text: str = ""
@@ -48,6 +50,7 @@ class Said:
     photos: Floats | None = None
     shown: Floats | None = None
     history: tuple[str, ...] = ()
+    segments: tuple[tuple[float, float, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from core.asking import Candidate
 from workers.model.adapt import Adapted
 from workers.model.channels import Texts, opinions
-from workers.model.fusion.opinions import Fusion
+from workers.model.fusion.opinions import Fusion, Opinion
 from workers.model.fusion.pool import LogPool
 from workers.model.heard import Heard
 from workers.model.smalltalk import PERSON, signs
@@ -22,7 +22,11 @@ RIVALS = 4
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The fields of `core.asking.Prediction` that scoring decides."""
+    """The fields of `core.asking.Prediction` that scoring decides.
+
+    `evidence` maps each channel to what it found: its own best `entry` with `confidence`, what it was nearest to, the
+    score of the first candidate `without` this channel.
+    """
 
     candidates: tuple[Candidate, ...] = ()
     confidence: float = 0.0
@@ -80,9 +84,20 @@ def _score(adapted: Adapted, heard: Heard, texts: Texts, fusion: Fusion, talk: b
         rivals=rivals,
         builtin=builtin,
         evidence={
-            opinion.channel: {"confidence": round(opinion.confidence, 4)} | opinion.evidence for opinion in found
+            opinion.channel: {
+                "confidence": round(opinion.confidence, 4),
+                **opinion.evidence,
+                "without": _without(opinion, found, fusion, int(order[0]), len(adapted.entries)),
+            }
+            for opinion in found
         },
     )
+
+
+def _without(opinion: Opinion, all_of_them: Sequence[Opinion], fusion: Fusion, entry: int, entries: int) -> float:
+    """What an entry would score without a channel; nothing without any."""
+    others = [one for one in all_of_them if one is not opinion]
+    return round(float(fusion.fuse(others, entries)[entry]), 4) if others else 0.0
 
 
 def _builtin(heard: Heard, texts: Texts) -> str:

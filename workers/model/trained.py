@@ -79,8 +79,22 @@ class Trained:
     def corrected(self, scored: Scored, budget: float) -> Scored:
         """A scored question with the confidence, and the thresholds, that labelled questions taught."""
         limits = self.limits(Thresholds(scored.answer_at, scored.clarify_at), budget)
-        sure = float(self.correction(scored.confidence))
-        return replace(scored, confidence=sure, answer_at=limits.answer_at, clarify_at=limits.clarify_at)
+        return replace(
+            scored,
+            confidence=self.sure(scored.confidence),
+            answer_at=limits.answer_at,
+            clarify_at=limits.clarify_at,
+            evidence={name: self._told(one) for name, one in scored.evidence.items()},
+        )
+
+    def sure(self, score: float) -> float:
+        """The confidence that labelled questions make of a fused score."""
+        return float(self.correction(score))
+
+    def _told(self, evidence: object) -> object:
+        if not isinstance(evidence, dict) or not evidence.get("without"):
+            return evidence
+        return evidence | {"without": round(self.sure(evidence["without"]), 4)}
 
     def save(self, folder: Path) -> None:
         """Write it; `model.json` comes last, so that a folder that has one is whole."""

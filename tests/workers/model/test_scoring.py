@@ -24,6 +24,16 @@ def test_each_channel_that_spoke_is_told() -> None:
     json.dumps(found.evidence)
 
 
+def test_each_channel_tells_what_the_best_entry_would_score_without_it() -> None:
+    photo = pictures(1, 4)[3:]
+    both = ask(ADAPTED, "it came broken", photos=photo)
+    alone = {"text": ask(ADAPTED, "", photos=photo), "photo": ask(ADAPTED, "it came broken")}
+    for channel, rest in alone.items():
+        (score,) = (one.score for one in rest.candidates if one.entry == both.candidates[0].entry)
+        assert both.evidence[channel]["without"] == pytest.approx(score, abs=1e-4)  # type: ignore[index]
+    assert alone["text"].evidence["photo"]["without"] == 0.0  # type: ignore[index]
+
+
 def test_candidates_descend_and_stay_probabilities() -> None:
     found = ask(ADAPTED, "cancel the order and send an invoice")
     scores = [one.score for one in found.candidates]

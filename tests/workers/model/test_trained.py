@@ -70,6 +70,13 @@ def test_confidences_are_corrected() -> None:
     assert told.confidence == pytest.approx(0.75) and (told.answer_at, told.clarify_at) == (0.8, 0.3)
 
 
+def test_what_is_left_without_a_channel_is_corrected_likewise() -> None:
+    evidence: dict[str, object] = {"text": {"entry": "hours", "without": 0.9}, "photo": {"without": 0.0}, "odd": 1}
+    told = model().corrected(Scored(confidence=0.9, evidence=evidence), 0.02).evidence
+    assert told["text"] == {"entry": "hours", "without": pytest.approx(0.75, abs=1e-4)}
+    assert told["photo"] == {"without": 0.0} and told["odd"] == 1
+
+
 def test_fixed_weights_stay_fixed(tmp_path: Path) -> None:
     Trained("m", fusion=FIXED).save(tmp_path)
     assert isinstance(Trained.load(tmp_path).pool, LogPool)
