@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 
 import numpy as np
 import yaml
 
+from workers.model.fusion.opinions import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS
 from workers.model.heads import Floats
 from workers.model.lexical import Counts, count
 from workers.model.ports import TextEncoder
@@ -122,6 +123,18 @@ def hear(questions: Sequence[Said], encoder: TextEncoder, spelling: Spelling) ->
         )
         for said, plan in zip(questions, plans, strict=True)
     ]
+
+
+def less(heard: Heard, channel: str) -> Heard:
+    """The question had nothing come by a channel (a name of `workers.model.fusion.opinions`)."""
+    if channel == PHOTO:
+        return replace(heard, said=replace(heard.said, photos=None))
+    if channel == WORDS:
+        return replace(heard, said=replace(heard.said, shown=None))
+    if channel == OCR:
+        return replace(heard, screen=())
+    gone = {TEXT: "typed", VOICE: "voice", HISTORY: "thread"}[channel]
+    return replace(heard, **{gone: None})  # type: ignore[arg-type]
 
 
 def _plan(said: Said) -> _Plan:

@@ -10,9 +10,9 @@ import numpy as np
 from core.asking import Candidate
 from workers.model.adapt import Adapted
 from workers.model.channels import Texts, opinions
-from workers.model.fusion.opinions import Fusion, Opinion
+from workers.model.fusion.opinions import Fusion
 from workers.model.fusion.pool import LogPool
-from workers.model.heard import Heard
+from workers.model.heard import Heard, less
 from workers.model.smalltalk import PERSON, signs
 
 SHOWN = 10  # candidates that are told
@@ -87,17 +87,17 @@ def _score(adapted: Adapted, heard: Heard, texts: Texts, fusion: Fusion, talk: b
             opinion.channel: {
                 "confidence": round(opinion.confidence, 4),
                 **opinion.evidence,
-                "without": _without(opinion, found, fusion, int(order[0]), len(adapted.entries)),
+                "without": _without(opinion.channel, adapted, heard, texts, fusion, int(order[0])),
             }
             for opinion in found
         },
     )
 
 
-def _without(opinion: Opinion, all_of_them: Sequence[Opinion], fusion: Fusion, entry: int, entries: int) -> float:
-    """What an entry would score without a channel; nothing without any."""
-    others = [one for one in all_of_them if one is not opinion]
-    return round(float(fusion.fuse(others, entries)[entry]), 4) if others else 0.0
+def _without(channel: str, adapted: Adapted, heard: Heard, texts: Texts, fusion: Fusion, entry: int) -> float:
+    """What an entry would score had nothing come by a channel; nothing when nothing is left."""
+    left = opinions(adapted, less(heard, channel), texts)
+    return round(float(fusion.fuse(left, len(adapted.entries))[entry]), 4) if left else 0.0
 
 
 def _builtin(heard: Heard, texts: Texts) -> str:
