@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import Response
 
-from bot.console.desk_view import conversation_shown, entries_found, tickets, turn_shown
+from bot.console.desk_view import conversation_shown, entries_found, tickets, turn_explained, turn_shown
 from bot.console.front import Front
 from bot.console.sessions import Visitor
 from bot.console.uploads import chosen
@@ -51,6 +51,10 @@ def router(front: Front) -> APIRouter:
         id: Id, turn: Id, q: Annotated[str, Query(max_length=200)] = "", visitor: Visitor = Depends(front.visitor)
     ) -> Response:
         return front.page("desk_entries.html", visitor, turn=turn, **await entries_found(home, id, q))
+
+    @routes.get("/{id}/why/{turn}")
+    async def why(id: Id, turn: Id, visitor: Visitor = Depends(front.visitor)) -> Response:
+        return front.page("desk_why.html", visitor, **await turn_explained(home, id, turn))
 
     @routes.post("/{id}/about", status_code=204)
     async def correct(

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.console.sessions import Visitor
 from bot.wiring import House
 from core import wire
-from core.asking import Prediction
+from core.asking import Prediction, Question
 from core.conversation import Conversation, Owner
 from core.errors import BadInput
 from core.history import LabelledTurn, Past, labelled, past_of, placed
 from core.knowledge.entries import Entry, KnowledgeBase
+from core.policy import alone
 from core.store.store import Tx
+from core.store.tables import new_id
 from core.store.transcript import Message, MessageKind
 from core.store.turns import TurnRecord
+from core.thinking import MEDIA_SECONDS
 from core.values import AttachmentKind, Role
 
 _TALK = 500  # messages of a conversation that are shown, the last ones
@@ -86,7 +89,8 @@ async def conversation_shown(home: House, visitor: Visitor, id: str) -> dict[str
         **found,
         "candidates": _candidates(knowledge, past.conversation, past.turns[-1] if past.turns else None),
         "about": _about(past),
-        "drafted": _drafted(past),
+        "drafted": _predicted(past, (MessageKind.DRAFT,)),
+        "explained": _predicted(past, (MessageKind.DRAFT, MessageKind.SAID)),
         "questions": {entry.id: entry.question for entry in knowledge.entries},
         "mine": found["shown"].owner is Owner.AGENT and found["shown"].agent == visitor.name,
         "me": visitor.name,
@@ -110,6 +114,30 @@ async def turn_shown(home: House, id: str, turn: str) -> dict[str, Any]:
     offered = dict.fromkeys(filter(None, (asked.said, *scores, asked.expect)))
     known = [entry for name in offered if (entry := knowledge.entry(name)) is not None]
     return {"shown": past.conversation, "asked": asked, "offered": known, "scores": scores}
+
+
+async def turn_explained(home: House, id: str, turn: str) -> dict[str, Any]:
+    """What moved the bot in a turn, found by asking it the same once more.
+
+    Raises:
+        BadInput: there is no such turn, or what was asked in it is not kept any more. Retry: no worker answered.
+    """
+    record = await home.store.read(lambda tx: tx.turns.get(turn))
+    if record is None or record.conversation != id or not record.question or not record.prediction:
+        raise BadInput("this conversation has no such question any more; reload the page")
+    then = wire.load(Prediction, record.prediction)
+    asked = wire.load(Question, record.question)
+    if not all(home.store.blobs.exists(blob) for blob in (asked.release, *asked.photos, *asked.voices)):
+        raise BadInput("what was asked then is not kept any more")
+    deadline = home.store.clock.now() + int(MEDIA_SECONDS * 1000)
+    again = replace(asked, id=new_id(), attempt=1, deadline=deadline, explain=True)
+    now = await home.brain.ask(again)
+    published = await home.live.at(asked.release)
+    return {
+        "evidence": now.evidence,
+        "changed": alone(now, published.knowledge) != alone(then, published.knowledge),
+        "questions": {entry.id: entry.question for entry in published.knowledge.entries},
+    }
 
 
 async def entries_found(home: House, id: str, q: str) -> dict[str, Any]:
@@ -137,11 +165,11 @@ def _about(past: Past) -> dict[str, LabelledTurn]:
     return {own[-1].id: turn for turn, own in placed(past) if own}
 
 
-def _drafted(past: Past) -> dict[str, str]:
-    """The turn that each draft of the bot answers."""
-    drafts = [message for message in past.messages if message.kind is MessageKind.DRAFT]
-    before = {draft.id: [turn.id for turn in past.turns if turn.opened_at <= draft.at] for draft in drafts}
-    return {draft: turns[-1] for draft, turns in before.items() if turns}
+def _predicted(past: Past, kinds: tuple[MessageKind, ...]) -> dict[str, str]:
+    """The turn that each message of the bot's, or draft, answers."""
+    told = [message for message in past.messages if message.kind in kinds and message.facts.get("candidates")]
+    before = {one.id: [turn.id for turn in past.turns if turn.opened_at <= one.at] for one in told}
+    return {message: turns[-1] for message, turns in before.items() if turns}
 
 
 def _candidates(knowledge: KnowledgeBase, conversation: Conversation, last: TurnRecord | None) -> list[dict[str, Any]]:

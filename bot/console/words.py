@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from adapters.web.render import html as _web
-from bot.console.evidence import SHORT, rows
+from bot.console.evidence import SHORT, card, rows
 from core.conversation import Conversation, Owner
 from core.fetching import LARGEST
 
@@ -120,6 +120,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "sentence": sentence,
     "rows": rows,
+    "card": card,
     "channel": lambda name: SHORT.get(name, name.replace("_", " ")),
     "customer": customer,
     "legible": legible,

@@ -190,6 +190,7 @@ async def test_a_try_shows_what_the_customer_would_get_and_why(admin: Visit, hou
     assert "photo" in page and "0.91" in page and f'<img src="/console/files/{photo}"' in page and "0.87" in page
     asked = brain.asked[-1]
     assert (asked.text, asked.photos, asked.voices) == ("my order", (photo, damaged), (voice,))
+    assert asked.explain
     assert asked.history == ("hello", "I am Ada")
     # The live release is asked, or the draft as it is now
     assert json.loads(house.store.blobs.get(asked.release))["number"] == 1  # they are the same: workers know this one
