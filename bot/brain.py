@@ -68,8 +68,8 @@ class CeleryBrain:
             BrainLate: none came before `question.deadline`. BrainGone: the worker that held it died, no worker serves
             its queue, or the broker cannot be reached. Retry: the worker reported a failure.
         """
-        # What takes longer goes where it keeps no typed question waiting.
-        slow = question.photos or question.voices or question.explain
+        # An evidence card takes longer, and goes where it keeps no typed question waiting, if anybody works there.
+        slow = question.photos or question.voices or (question.explain and self.workers.get(MEDIA))
         return await self._ask(question, MEDIA if slow else TEXT)
 
     async def prepare(self, release: str, seconds: float, *, media: bool) -> None:

@@ -127,6 +127,18 @@ async def test_without_any_worker_nobody_waits_for_the_deadline(bench: Bench, mo
         await asyncio.wait_for(bench.brain.ask(asked()), 5)
 
 
+async def test_an_evidence_card_keeps_no_typed_question_waiting(bench: Bench) -> None:
+    await bench.lives("text")
+    for queue in ("text", "media"):  # where no media worker lives, the one for text draws it
+        if queue == "media":
+            await bench.lives("media")
+        answer = asyncio.create_task(bench.brain.ask(asked(explain=True)))
+        await asyncio.sleep(0.2)
+        assert await bench.redis.llen(queue) == 1  # type: ignore[misc]
+        await bench.says()
+        await answer
+
+
 async def test_a_photo_goes_to_the_media_queue_and_a_deadline_holds(bench: Bench) -> None:
     await bench.lives("media")
     with pytest.raises(BrainLate):
