@@ -48,6 +48,15 @@ from workers.model.trained import FIXED, Trained  # noqa: E402
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
 ORDERS = 5  # random ones
+OTHERS = 4  # pieces beside the first that are taken out of a recording or a photo
+GONE: dict[str, dict[str, object]] = {
+    "text": {"text": ""},
+    "voice": {"transcript": "", "segments": ()},
+    "ocr": {"ocr": ()},
+    "photo": {"photos": None},
+    "words": {"shown": None},
+    "history": {"history": ()},
+}
 KINDS = {"text": "typed words", "voice": "words heard", "ocr": "lines in a photo"}
 
 
@@ -132,6 +141,42 @@ def without(said: Said, channel: str, pieces: Sequence[dict[str, Any]], gone: se
     return replace(said, **{field: text})  # type: ignore[arg-type]
 
 
+def channels(bench: Bench, said: Said) -> tuple[float, float] | None:
+    """What the best entry loses without the channel that weighs most, and without another; None with one channel."""
+    (heard,) = hear([said], bench.encoder, bench.adapted.spelling)
+    found = score(bench.adapted, heard, fusion=bench.fusion, talk=False)
+    told: dict[str, Any] = found.evidence
+    if len(told) < 2:
+        return None
+    order = sorted(told, key=lambda name: float(told[name]["without"]))
+    full, first, *others = bench.scores(
+        [said, *(replace(said, **GONE[name]) for name in order)],  # type: ignore[arg-type]
+        found.candidates[0].entry,
+    )
+    return full - first, full - float(np.mean(others))
+
+
+def examples(bench: Bench, local: Local, said: Said) -> tuple[float, float] | None:
+    """What the card's entry loses when the example photo named first is not in the knowledge base, and another one."""
+    told = bench.card(said)
+    named = [piece["example"] for piece in told.get("pieces", ()) if "example" in piece]
+    if len(named) < 2:
+        return None
+    ranked = sorted((piece for piece in told["pieces"] if "example" in piece), key=lambda piece: -float(piece["moved"]))
+
+    def left(name: str) -> float:
+        fewer = tuple(
+            replace(entry, photos=tuple(photo for photo in entry.photos if photo != name))
+            for entry in local.knowledge.entries
+        )
+        adapted = local.adapt(replace(local.knowledge, entries=fewer), Trained(local.encoder.digest, fusion=FIXED))
+        return replace(bench, adapted=adapted).scores([said], told["entry"])[0]
+
+    (full,) = bench.scores([said], told["entry"])
+    first, *others = (full - left(piece["example"]) for piece in ranked)
+    return first, float(np.mean(others))
+
+
 def measured(bench: Bench, asked: Sequence[Said], seed: int = 0) -> dict[str, list[Faith]]:
     """What came of each kind of evidence."""
     dice = np.random.default_rng(seed)
@@ -213,7 +258,8 @@ def silenced(bench: Bench, local: Local, shelf: Shelf, case: Case) -> tuple[floa
         return None
     first = max(spoken, key=lambda piece: piece["moved"])
     asked = [said]
-    for piece in (first, *(one for one in spoken if one is not first)):
+    rest = [one for one in spoken if one is not first]
+    for piece in (first, *rest[:: max(1, len(rest) // OTHERS)]):
         start, end = (int(second * RATE) for second in piece["seconds"])
         quiet = wave.copy()
         quiet[start:end] = 0
@@ -224,7 +270,7 @@ def silenced(bench: Bench, local: Local, shelf: Shelf, case: Case) -> tuple[floa
 
 
 def painted(bench: Bench, local: Local, shelf: Shelf, case: Case) -> tuple[float, float] | None:
-    """What the card's entry loses when the first line is painted over in the photo, and when four others are."""
+    """What the card's entry loses when the first line is painted over in the photo, and when others are."""
     said = listened(local, case)
     told, picture = bench.card(said), images.decode(Path(case.photo).read_bytes(), side=2560)
     lines = [line for line in shelf.reader.read(picture) if line.confidence >= 0.6]
@@ -233,7 +279,7 @@ def painted(bench: Bench, local: Local, shelf: Shelf, case: Case) -> tuple[float
         return None
     named.sort(key=lambda piece: -piece["moved"])
     asked = [said]
-    for piece in (named[0], *np.random.default_rng(0).permutation(np.array(named[1:], dtype=object))[:4]):
+    for piece in (named[0], *np.random.default_rng(0).permutation(np.array(named[1:], dtype=object))[:OTHERS]):
         over = picture.copy()
         for line in lines:
             if line.text in piece["line"].split(" / "):
@@ -259,18 +305,26 @@ def main(kb: Path, media: int) -> None:
         print("| evidence | questions | first | other | first - other (95 %) | comprehensive | sufficient |")
         print("| --- | --- | --- | --- | --- | --- | --- |")
         print("\n".join(row for name, some in found.items() for row in table(some, name)))
+        for name, bench in known.items():
+            spread("channel left out, " + name, [channels(bench, said) for said in asked])
+        plain = known["fixed weights"]
+        shown = [said for said in asked if said.photos is not None and not said.text][:media]
+        spread("example photo taken out of the knowledge base", [examples(plain, local, said) for said in shown])
         typed = [case for case in cases if not (case.photo or case.voice or case.history)]
         print("\n| typed question | n | processor ms | with its card | times |\n| --- | --- | --- | --- | --- |")
         print("\n".join(cost(local, typed)))
-        for name, change, some in (
-            ("seconds silenced", silenced, [case for case in cases if case.voice][:media]),
-            ("line painted over", painted, [case for case in cases if case.photo][:media]),
-        ):
-            drops = [one for case in some if (one := change(known["fixed weights"], local, shelf, case)) is not None]
-            if drops:
-                first, other = np.mean(drops, axis=0)
-                more = interval([one - rest for one, rest in drops])
-                print(f"\n{name}: {len(drops)} questions, first {first:.3f}, other {other:.3f}, more by {more}")
+        spoken, seen = ([case for case in cases if getattr(case, kind)][:media] for kind in ("voice", "photo"))
+        spread("seconds silenced", [silenced(plain, local, shelf, case) for case in spoken])
+        spread("line painted over", [painted(plain, local, shelf, case) for case in seen])
+
+
+def spread(name: str, drops: Sequence[tuple[float, float] | None]) -> None:
+    """Tell what the first and the others of a kind came to."""
+    some = [one for one in drops if one is not None]
+    if some:
+        first, other = np.mean(some, axis=0)
+        more = interval([one - rest for one, rest in some])
+        print(f"\n{name}: {len(some)} questions, first {first:.3f}, other {other:.3f}, more by {more}")
 
 
 if __name__ == "__main__":
