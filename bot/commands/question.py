@@ -11,6 +11,7 @@ import typer
 
 from bot.commands.models import make_ready
 from bot.commands.targets import must_be_writable
+from bot.console.evidence import card as drawn
 from bot.settings import load
 from core.asking import Answer, Decision, Escalate, Prediction
 from core.errors import BadInput
@@ -142,6 +143,10 @@ def _show(told: dict[str, Any]) -> None:
         typer.echo(f"could not be read: {part['part']} ({part['problem'].replace('_', ' ')})")
     for entry, score in told["top"]:
         typer.echo(f"  {score:.3f}  {entry}")
+    card = drawn(told["evidence"])
+    for label, pieces in (("for it", card.backing), ("against it", card.against)) if card else ():
+        if pieces:
+            typer.echo(f"{label}: " + "; ".join(f"{one.words} ({100 * one.without:.0f} % without)" for one in pieces))
     if told["answer"]:
         typer.echo(f"\n{told['answer']}")
 

@@ -20,7 +20,7 @@ _NAMES = {
 _TAKEN = ("entry", "confidence", "phrase", "line", "photo", "without")
 CARD = "card"  # the key of the pieces; all others are channels
 _SLIGHT = 0.02  # of confidence: what moved it by less is not told
-_SHARE = 0.1  # nor what moved it by less than this share of what moved it most
+_SHARE = 0.2  # nor what moved it by less than this share of what moved it most
 _TOLD = 4  # pieces on either side
 
 
