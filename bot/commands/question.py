@@ -144,6 +144,8 @@ def _show(told: dict[str, Any]) -> None:
     for entry, score in told["top"]:
         typer.echo(f"  {score:.3f}  {entry}")
     card = drawn(told["evidence"])
+    if card and card.together:
+        typer.echo(f"together: {', '.join(one.words for one in card.together)} ({100 * card.left:.0f} % without)")
     for label, pieces in (("for it", card.backing), ("against it", card.against)) if card else ():
         if pieces:
             typer.echo(f"{label}: " + "; ".join(f"{one.words} ({100 * one.without:.0f} % without)" for one in pieces))

@@ -62,7 +62,8 @@ class Card:
     """What decided: `backing` and `against` are pieces that spoke for and against `entry`, the weightiest first.
 
     `sure` is the confidence in that entry; from `answer_at` on it is said, from `clarify_at` on asked about.
-    `competitors` are (entry, score), best first.
+    `together` are pieces, none of which decided alone, and `left` the confidence without all of them. `competitors` are
+    (entry, score), best first.
     """
 
     entry: str
@@ -71,6 +72,8 @@ class Card:
     clarify_at: float
     backing: tuple[Piece, ...] = ()
     against: tuple[Piece, ...] = ()
+    together: tuple[Piece, ...] = ()
+    left: float = 0.0
     competitors: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -84,7 +87,7 @@ def card(evidence: Mapping[str, Any] | None) -> Card | None:
     plain = (evidence or {}).get(CARD)
     try:
         return _card(plain) if plain else None
-    except (KeyError, TypeError, ValueError):  # another version's
+    except (KeyError, IndexError, TypeError, ValueError):  # another version's
         return None
 
 
@@ -92,10 +95,13 @@ def _card(plain: Mapping[str, Any]) -> Card:
     pieces = sorted(plain["pieces"], key=lambda one: -abs(float(one["moved"])))
     least = max(_SLIGHT, _SHARE * max((abs(float(one["moved"])) for one in pieces), default=0.0))
 
-    def told(sign: int) -> tuple[Piece, ...]:
-        some = [one for one in pieces if sign * float(one["moved"]) >= least]
-        return tuple(Piece(_named(one), float(one["without"]), _example(one)) for one in some[:_TOLD])
+    def piece(one: Mapping[str, Any]) -> Piece:
+        return Piece(_named(one), float(one["without"]), _example(one))
 
+    def told(sign: int) -> tuple[Piece, ...]:
+        return tuple([piece(one) for one in pieces if sign * float(one["moved"]) >= least][:_TOLD])
+
+    together = plain.get("together") or {"pieces": (), "without": 0.0}
     return Card(
         entry=str(plain["entry"]),
         sure=float(plain["confidence"]),
@@ -103,6 +109,8 @@ def _card(plain: Mapping[str, Any]) -> Card:
         clarify_at=float(plain["clarify_at"]),
         backing=told(1),
         against=told(-1),
+        together=tuple(piece(plain["pieces"][i]) for i in together["pieces"]),
+        left=float(together["without"]),
         competitors=tuple((str(one["entry"]), float(one["score"])) for one in plain["competitors"]),
     )
 

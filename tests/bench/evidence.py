@@ -34,7 +34,7 @@ from core.knowledge.entries import Case  # noqa: E402
 from workers.configuration import Configuration  # noqa: E402
 from workers.local import Local  # noqa: E402
 from workers.media import audio, images  # noqa: E402
-from workers.model.ablation import card, cuts  # noqa: E402
+from workers.model.ablation import card, cuts, remainder  # noqa: E402
 from workers.model.adapt import Adapted  # noqa: E402
 from workers.model.channels import Texts, opinions  # noqa: E402
 from workers.model.fusion.gate import shipped  # noqa: E402
@@ -97,7 +97,7 @@ class Faith:
 def faith(bench: Bench, said: Said, channel: str, dice: np.random.Generator) -> Faith | None:
     """How true the card is about one channel of a question; None where it has fewer than three pieces."""
     told = bench.card(said)
-    pieces = [cut.told for cut in cuts(said) if cut.told["channel"] == channel]
+    pieces = [piece for piece in cuts(said) if piece["channel"] == channel]
     if not told or len(pieces) < 3:
         return None
 
@@ -108,12 +108,12 @@ def faith(bench: Bench, said: Said, channel: str, dice: np.random.Generator) -> 
     ours = list(dict.fromkeys(place(one) for one in moved))
     orders = [ours, *(dice.permutation(len(pieces)).tolist() for _ in range(ORDERS))]
     sizes = [max(1, math.ceil(share * len(pieces))) for share in SHARES]
-    asked = [said, *(without(said, channel, pieces, {i}) for i in range(len(pieces)))]
+    asked = [said, *(remainder(said, [piece]) for piece in pieces)]
     for order in orders:
         for size in sizes:
             asked += [
-                without(said, channel, pieces, set(order[:size])),
-                without(said, channel, pieces, set(order[size:])),
+                remainder(said, [pieces[i] for i in order[:size]]),
+                remainder(said, [pieces[i] for i in order[size:]]),
             ]
     full, *rest = bench.scores(asked, told["entry"])
     drops = full - np.array(rest)
@@ -126,19 +126,6 @@ def faith(bench: Bench, said: Said, channel: str, dice: np.random.Generator) -> 
         float(ranked[0, 1]),
         float(ranked[1:, 1].mean()),
     )
-
-
-def without(said: Said, channel: str, pieces: Sequence[dict[str, Any]], gone: set[int]) -> Said:
-    """A question without some pieces of one channel."""
-    if channel == "ocr":
-        lines = [str(piece["line"]).split(" / ") for piece in pieces]
-        return replace(said, ocr=tuple(line for i, some in enumerate(lines) for line in some if i not in gone))
-    field = "text" if channel == "text" else "transcript"
-    text = str(getattr(said, field))
-    for i in sorted(gone, reverse=True):
-        start, end = pieces[i]["at"]
-        text = text[:start] + text[end:]
-    return replace(said, **{field: text})  # type: ignore[arg-type]
 
 
 def channels(bench: Bench, said: Said) -> tuple[float, float] | None:

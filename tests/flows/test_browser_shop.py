@@ -122,6 +122,7 @@ async def test_an_admin_teaches_the_bot_something_and_takes_it_back(shop: Instal
         tried = admin.locator(".tried")
         await expect(tried).to_contain_text("brass band", timeout=2 * SLOW)
         await expect(tried).to_contain_text("engrave a name on the yodelling horn")
+        await expect(tried).to_contain_text("What decided for Do you engrave yodelling horns?")
         await admin.locator(".steps").get_by_role("link", name="Publish").click()
         await admin.get_by_label("What changed").fill("horns")
         await admin.get_by_role("button", name="Publish").click()
@@ -136,3 +137,10 @@ async def test_an_admin_teaches_the_bot_something_and_takes_it_back(shop: Instal
         await expect(admin.get_by_role("heading", name="Nothing to publish")).to_be_visible()
         await ask(f"please, {question}", 3)
         await expect(answers.last).not_to_contain_text("brass band")
+        # At the desk, too, the bot tells what decided when somebody wants to know: by the release that answered
+        await admin.goto("/console/desk")
+        await admin.locator(".ticket").first.click()
+        why = admin.locator("details.why").nth(1)
+        await why.locator("summary").click()
+        await why.get_by_role("button", name="What decided?").click()
+        await expect(why).to_contain_text("What decided for Do you engrave yodelling horns?", timeout=SLOW)

@@ -9,9 +9,10 @@ has words: too much for whoever waits for an answer, little for whoever asks why
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from workers.model.adapt import PHOTO_KERNEL, Adapted, Part
 from workers.model.channels import Texts, opinions
 from workers.model.fusion.opinions import HISTORY, OCR, PHOTO, TEXT, VOICE, Fusion
 from workers.model.fusion.pool import LogPool
-from workers.model.heard import LONGEST, Said, hear
+from workers.model.heard import LONGEST, Heard, Said, hear
 from workers.model.learning import learn
 from workers.model.ports import TextEncoder
 from workers.model.scoring import Scored
@@ -28,6 +29,7 @@ WORDS = 24  # of a message that are left out one by one; of a longer one clauses
 STRETCHES = 12  # of a longer message, or of the lines in a picture
 EXAMPLES = 4  # example photos of an entry, those nearest to what the customer showed
 COMPETITORS = 3
+TOGETHER = 8  # pieces that are left out at once where none alone decides
 _TOKEN = re.compile(r"\S*[^\W_]\S*")
 _CLAUSE = re.compile(r"(?:[^.,;:!?\n]|[.,;:!?](?=\S))+[.,;:!?\n]*")
 _WIDE = re.compile(r"[぀-ヿ㐀-鿿가-힣฀-๿]{3,}")  # scripts that put no blanks between words
@@ -35,22 +37,6 @@ _PAIR = 2  # characters of such a script that are left out together
 
 Segment = tuple[float, float, str]
 Span = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cut:
-    """A piece of a question, in words for JSON, with what remains without it."""
-
-    told: dict[str, object]
-    rest: Said
-
-
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """A piece with the confidence in the card's entry `without` it."""
-
-    told: dict[str, object] = field(hash=False)
-    without: float
 
 
 def card(
@@ -76,75 +62,117 @@ def card(
         `entry`, the best one, which everything else is about; its `confidence`; the thresholds `answer_at` and
         `clarify_at`; `competitors` [{entry, score}], the next ones; `pieces` [{channel, ..., without, moved}], what
         moved the confidence most first: `without` is the confidence without this piece, `moved` what it adds to it,
-        negative where it speaks against the entry.
+        negative where it speaks against the entry. Where the bot would have answered without any one piece, `together`
+        {pieces, without} lists the places in `pieces` of those that, left out at once, keep it from answering.
     """
     if not scored.candidates:
         return {}
-    entry = scored.candidates[0].entry
-    weighed = weigh(adapted, said, entry, encoder, fusion=fusion)
-    pieces = [(one.told, sure(one.without) if one.without > 0 else 0.0) for one in weighed]
-    pieces.sort(key=lambda piece: -abs(scored.confidence - piece[1]))
-    return {
+    entry, told = scored.candidates[0].entry, list(cuts(said))
+    asking = _Asking(adapted, adapted.entries.index(entry), encoder, fusion if fusion is not None else LogPool(), sure)
+    found = [*zip(told, asking.sures([remainder(said, [piece]) for piece in told]), strict=True)]
+    found += asking.fewer_examples(said)
+    found.sort(key=lambda piece: -abs(scored.confidence - piece[1]))
+    drawn: dict[str, object] = {
         "entry": entry,
         "confidence": round(scored.confidence, 6),
         "answer_at": round(scored.answer_at, 6),
         "clarify_at": round(scored.clarify_at, 6),
         "competitors": [{"entry": one.entry, "score": one.score} for one in scored.candidates[1 : COMPETITORS + 1]],
         "pieces": [
-            told | {"without": round(without, 4), "moved": round(scored.confidence - without, 4)}
-            for told, without in pieces
+            piece | {"without": round(without, 4), "moved": round(scored.confidence - without, 4)}
+            for piece, without in found
         ],
     }
+    if scored.confidence >= scored.answer_at > 0 and all(without >= scored.answer_at for _, without in found):
+        backing = [i for i, (piece, without) in enumerate(found) if without < scored.confidence and "at" in piece]
+        sizes = range(2, min(len(backing), TOGETHER) + 1)
+        left = asking.sures([remainder(said, [found[i][0] for i in backing[:size]]) for size in sizes])
+        for size, without in zip(sizes, left, strict=True):
+            if without < scored.answer_at:
+                drawn["together"] = {"pieces": backing[:size], "without": round(without, 4)}
+                break
+    return drawn
 
 
-def weigh(
-    adapted: Adapted, said: Said, entry: str, encoder: TextEncoder, *, fusion: Fusion | None = None
-) -> list[Weighed]:
-    """The fused score of an entry without each piece of a question, in the order of the pieces; 0 without anything."""
-    place = adapted.entries.index(entry)
-    pool = fusion if fusion is not None else LogPool()
-    found = list(cuts(said))
-    questions = hear([*(cut.rest for cut in found), said], encoder, adapted.spelling)
-    texts = Texts(adapted, questions)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asking:
+    """How sure of one entry, the one at `place`, questions make us."""
 
-    def score(number: int, base: Adapted) -> float:
-        told = opinions(base, questions[number], texts)
-        return float(pool.fuse(told, len(base.entries))[place]) if told else 0.0
+    adapted: Adapted
+    place: int
+    encoder: TextEncoder
+    pool: Fusion
+    sure: Callable[[float], float]
 
-    weighed = [Weighed(cut.told, score(i, adapted)) for i, cut in enumerate(found)]
-    for name, less in _fewer_examples(adapted, said, place):
-        weighed.append(Weighed({"channel": PHOTO, "example": name}, score(len(found), less)))
-    return weighed
+    def sures(self, rests: Sequence[Said]) -> list[float]:
+        """The confidence in the entry for each of some questions, 0 without anything; encoded in one call."""
+        questions = hear(rests, self.encoder, self.adapted.spelling)
+        texts = Texts(self.adapted, questions)
+        return [self._sure(self.adapted, heard, texts) for heard in questions]
+
+    def fewer_examples(self, said: Said) -> list[tuple[dict[str, object], float]]:
+        """The confidence without each of the entry's example photos that are nearest to the customer's."""
+        part = self.adapted.photos
+        if part is None or said.photos is None or not len(said.photos):
+            return []
+        own = np.flatnonzero(part.members[part.matcher.owner] == self.place)
+        near = (part.matcher.vectors[own] @ said.photos.T).max(axis=1, initial=-1)
+        (heard,) = hear([said], self.encoder, self.adapted.spelling)
+        texts = Texts(self.adapted, [heard])
+        return [
+            (
+                {"channel": PHOTO, "example": part.names[point]},
+                self._sure(replace(self.adapted, photos=_without(part, int(point))), heard, texts),
+            )
+            for point in own[np.argsort(-near)][:EXAMPLES]
+        ]
+
+    def _sure(self, adapted: Adapted, heard: Heard, texts: Texts) -> float:
+        told = opinions(adapted, heard, texts)
+        return self.sure(float(self.pool.fuse(told, len(adapted.entries))[self.place])) if told else 0.0
 
 
-def cuts(said: Said) -> Iterator[Cut]:
-    """The pieces of a question: words, seconds of a recording with their words, lines, photos, earlier messages."""
-    text = said.text[:LONGEST]
-    for start, end in stretches(text):
-        told: dict[str, object] = {"channel": TEXT, "words": _bare(text[start:end]), "at": [start, end]}
-        yield Cut(told, replace(said, text=text[:start] + text[end:]))
-    heard = said.transcript[:LONGEST]
-    for start, end in stretches(heard):
-        told = {"channel": VOICE, "words": _bare(heard[start:end]), "at": [start, end]}
-        if (seconds := when(said.segments, start, end)) is not None:
-            told["seconds"] = [round(seconds[0], 1), round(seconds[1], 1)]
-        yield Cut(told, replace(said, transcript=heard[:start] + heard[end:]))
+def cuts(said: Said) -> Iterator[dict[str, object]]:
+    """The pieces of a question, in words for JSON; `remainder` leaves them out.
+
+    Each has its `channel` and `at`, where it begins and ends in the typed text, in the transcript, among the lines of
+    all photos, among the photos or the earlier messages. What is read or heard has `words` or a `line`, what is heard
+    has its `seconds`, a photo its number from 1.
+    """
+    for start, end in stretches(text := said.text[:LONGEST]):
+        yield {"channel": TEXT, "words": _bare(text[start:end]), "at": [start, end]}
+    for start, end in stretches(text := said.transcript[:LONGEST]):
+        heard: dict[str, object] = {"channel": VOICE, "words": _bare(text[start:end]), "at": [start, end]}
+        seconds = when(said.segments, start, end)
+        yield heard | ({"seconds": [round(second, 1) for second in seconds]} if seconds else {})
     for first, last in _runs(len(said.ocr), STRETCHES):
-        line = " / ".join(said.ocr[first:last])
-        yield Cut({"channel": OCR, "line": line}, replace(said, ocr=(*said.ocr[:first], *said.ocr[last:])))
+        yield {"channel": OCR, "line": " / ".join(said.ocr[first:last]), "at": [first, last]}
     if said.photos is not None and len(said.photos) > 1:
         for i in range(len(said.photos)):
-            fewer = replace(
-                said,
-                photos=np.delete(said.photos, i, axis=0),
-                shown=None if said.shown is None else np.delete(said.shown, i, axis=0),
-            )
-            yield Cut({"channel": PHOTO, "photo": i + 1}, fewer)
+            yield {"channel": PHOTO, "photo": i + 1, "at": [i, i + 1]}
     for i, line in enumerate(said.history):
-        yield Cut(
-            {"channel": HISTORY, "line": line[:LONGEST]},
-            replace(said, history=(*said.history[:i], *said.history[i + 1 :])),
-        )
+        yield {"channel": HISTORY, "line": line[:LONGEST], "at": [i, i + 1]}
+
+
+def remainder(said: Said, pieces: Iterable[Mapping[str, Any]]) -> Said:
+    """A question without some of its pieces."""
+    gone: dict[str, set[int]] = {}
+    for piece in pieces:
+        gone.setdefault(piece["channel"], set()).update(range(*piece["at"]))
+
+    def kept(channel: str, n: int) -> list[int]:
+        return [i for i in range(n) if i not in gone.get(channel, ())]
+
+    photos = kept(PHOTO, 0 if said.photos is None else len(said.photos))
+    return replace(
+        said,
+        text="".join(said.text[i] for i in kept(TEXT, len(said.text))),
+        transcript="".join(said.transcript[i] for i in kept(VOICE, len(said.transcript))),
+        ocr=tuple(said.ocr[i] for i in kept(OCR, len(said.ocr))),
+        photos=None if said.photos is None else said.photos[photos],
+        shown=said.shown[photos] if said.shown is not None and PHOTO in gone else said.shown,
+        history=tuple(said.history[i] for i in kept(HISTORY, len(said.history))),
+    )
 
 
 def stretches(text: str) -> list[Span]:
@@ -193,17 +221,6 @@ def _runs(n: int, most: int) -> list[Span]:
 
 def _bare(words: str) -> str:
     return words.strip().strip('.,;:!?()"“”…').strip()
-
-
-def _fewer_examples(adapted: Adapted, said: Said, place: int) -> Iterator[tuple[str, Adapted]]:
-    """The knowledge base without each of the entry's example photos that are nearest to the customer's."""
-    part = adapted.photos
-    if part is None or said.photos is None or not len(said.photos):
-        return
-    own = np.flatnonzero(part.members[part.matcher.owner] == place)
-    near = (part.matcher.vectors[own] @ said.photos.T).max(axis=1, initial=-1)
-    for point in own[np.argsort(-near)][:EXAMPLES]:
-        yield part.names[point], replace(adapted, photos=_without(part, int(point)))
 
 
 def _without(part: Part, point: int) -> Part | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.workers.model.test_adapt import ENCODER, learned, pictures
 from tests.workers.model.wordy import SHOP, Wordy
-from workers.model.ablation import STRETCHES, WORDS, card, cuts, stretches, weigh, when
+from workers.model.ablation import STRETCHES, WORDS, card, cuts, remainder, stretches, when
 from workers.model.adapt import Adapted
 from workers.model.fusion.gate import shipped
 from workers.model.fusion.opinions import Fusion
@@ -51,8 +52,8 @@ def test_every_piece_is_worth_what_the_answer_loses_without_it(fusion: Fusion | 
     assert (found["entry"], found["confidence"]) == ("damaged", pytest.approx(whole.confidence, abs=1e-5))
     assert {piece["channel"] for piece in found["pieces"]} == {"text", "voice", "photo", "ocr"}
     for cut in cuts(said):
-        (piece,) = (one for one in found["pieces"] if cut.told.items() <= one.items())
-        rest = {one.entry: one.score for one in scored(cut.rest, fusion).candidates}
+        (piece,) = (one for one in found["pieces"] if cut.items() <= one.items())
+        rest = {one.entry: one.score for one in scored(remainder(said, [cut]), fusion).candidates}
         assert piece["without"] == pytest.approx(rest["damaged"], abs=1e-4)
         assert piece["moved"] == pytest.approx(whole.confidence - rest["damaged"], abs=2e-4)
     moved = [abs(piece["moved"]) for piece in found["pieces"]]
@@ -184,16 +185,43 @@ def test_a_long_text_is_cut_into_clauses_or_stretches() -> None:
 def test_endless_questions_are_cut_a_few_times(said: Said) -> None:
     found = list(cuts(said))
     assert 0 < len(found) <= max(WORDS, STRETCHES)
-    assert all(len(str(cut.told.get("words", ""))) <= LONGEST for cut in found)
+    assert all(len(str(cut.get("words", ""))) <= LONGEST for cut in found)
 
 
-def test_all_pieces_are_encoded_in_one_call() -> None:
-    class Counting(Wordy):
-        calls = 0
+def test_what_is_left_of_a_question_is_all_but_its_pieces() -> None:
+    said = Said(
+        text="my cup broke", transcript="it is broken", ocr=("a", "b", "c"), photos=PHOTOS[:3], shown=PHOTOS[:3],
+        history=("hello", "again"),
+    )  # fmt: skip
+    found = list(cuts(said))
+    chosen = [piece for piece in found if piece.get("words") in ("cup", "broken") or piece["at"] == [1, 2]]
+    rest = remainder(said, chosen)
+    assert (rest.text, rest.transcript, rest.ocr, rest.history) == ("my  broke", "it is ", ("a", "c"), ("hello",))
+    assert rest.photos is not None and rest.shown is not None
+    np.testing.assert_array_equal(rest.photos, PHOTOS[[0, 2]])
+    np.testing.assert_array_equal(rest.shown, PHOTOS[[0, 2]])
+    nothing = remainder(said, found)
+    assert (nothing.text.strip(), nothing.transcript.strip(), nothing.ocr, nothing.history) == ("", "", (), ())
 
-        def encode(self, texts):  # type: ignore[no-untyped-def]
-            Counting.calls += 1
-            return super().encode(texts)
 
-    weigh(ADAPTED, Said(text="where is my parcel", ocr=("track my shipment", "now")), "track", Counting())
-    assert Counting.calls == 1
+def test_where_no_piece_decides_alone_the_first_few_do_together() -> None:
+    said = Said(text="refund status please, has my money been refunded")
+    sure = scored(said)
+    limits = replace(sure, answer_at=sure.confidence * 0.8)
+    found: Any = card(ADAPTED, said, limits, ENCODER)
+    while "together" not in found:  # until no piece alone keeps it from answering
+        limits = replace(limits, answer_at=limits.answer_at * 0.9)
+        assert limits.answer_at > 0.05
+        found = card(ADAPTED, said, limits, ENCODER)
+    together = [found["pieces"][i] for i in found["together"]["pieces"]]
+    assert len(together) > 1 and all(piece["without"] >= limits.answer_at for piece in found["pieces"])
+    rest = {one.entry: one.score for one in scored(remainder(said, together)).candidates}
+    assert found["together"]["without"] == pytest.approx(rest[found["entry"]], abs=1e-4)
+    assert found["together"]["without"] < limits.answer_at
+
+
+@pytest.mark.parametrize(("text", "calls"), [("hello, could you please refund it", 1), ("where is my parcel", 2)])
+def test_all_pieces_are_encoded_in_one_call_and_those_that_decide_together_in_another(text: str, calls: int) -> None:
+    encoder, said = Wordy(), Said(text=text, ocr=("track my shipment", "now") if calls == 2 else ())
+    found = card(ADAPTED, said, scored(said), encoder)
+    assert len(encoder.calls) == calls and (calls == 2 or "together" not in found)
