@@ -9,7 +9,7 @@ from core import conversation as moves
 from core.bell import Bell
 from core.conversation import Conversation, Owner
 from core.delivery import ASKED_AGAIN, Courier
-from core.errors import BadInput
+from core.errors import BadInput, NotAllowed
 from core.finishing import STALE_MS
 from core.knowledge.entries import NONE, KnowledgeBase
 from core.live import Live
@@ -172,10 +172,15 @@ class Desk:
         self._answer(id)
         return moved
 
-    async def resolve(self, id: str, agent: Author) -> Conversation:
-        """Close it; the customer's next message opens a new one."""
+    async def resolve(self, id: str, agent: Author, *, seen: int | None = None) -> Conversation:
+        """Close it; the customer's next message opens a new one.
+
+        `seen` is the number of the last message that the agent saw: nothing is closed over words that came since.
+        """
 
         async def resolve(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
+            if seen is not None and conversation.open and await tx.ledger.said_since(id, seen):
+                raise NotAllowed("the customer has written in the meantime: read it before you resolve")
             moved = await tx.conversations.put(moves.resolve(conversation, self._clock.now(), agent.id))
             await tx.desk.close(id)
             await _label(tx, id, LabelKind.RESOLVE, agent)
