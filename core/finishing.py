@@ -200,7 +200,9 @@ async def _answered_so(tx: Tx, conversation: Conversation, events: Sequence[Inbo
         for turn in await tx.ledger.turns_of(conversation.id, event.message):
             kept = await tx.turns.get(turn)
             judged = kept.decision if kept else None
-            if judged is None or (judged["kind"], judged.get("entry")) != ("answer", decision.entry):
+            if judged is None or judged["kind"] != "answer":
+                return False
+            if (judged["entry"], judged["builtin"]) != (decision.entry, decision.builtin):
                 return False
             if said := await tx.outbox.list(conversation.id, turn=turn):
                 break  # those after it said nothing new
