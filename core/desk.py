@@ -17,7 +17,7 @@ from core.saying import Saying, voice_for
 from core.speaking import SYSTEM, Mouth
 from core.store.labels import LabelKind
 from core.store.store import Store, Tx
-from core.values import Author
+from core.values import Author, Role
 
 Move = Callable[[Tx, Conversation, KnowledgeBase], Awaitable[Conversation]]
 
@@ -158,7 +158,8 @@ class Desk:
         """
 
         async def resolve(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
-            if seen is not None and conversation.open and await tx.ledger.said_since(id, seen):
+            since = await tx.transcript.list(id, after=seen) if seen is not None and conversation.open else ()
+            if any(message.author.role is Role.CUSTOMER for message in since):
                 raise NotAllowed("the customer has written in the meantime: read it before you resolve")
             moved = await tx.conversations.put(moves.resolve(conversation, self._clock.now(), agent.id))
             await tx.desk.close(id)

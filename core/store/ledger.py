@@ -174,13 +174,6 @@ class Ledger:
         )
         return await self._sql.column(query.order_by(table.c.seq.desc()))
 
-    async def said_since(self, conversation: str, seq: int) -> bool:
-        """Whether the customer said anything after this number of the conversation."""
-        query = select(table.c.id).where(
-            table.c.conversation == conversation, table.c.seq > seq, table.c.kind.in_(("created", "edited"))
-        )
-        return await self._sql.value(query.limit(1)) is not None
-
     async def known(self, ids: Collection[str]) -> frozenset[str]:
         """Those of these ids (InboundEvent.id) that were heard, and not purged since."""
         return frozenset(await self._sql.column(select(table.c.key).where(table.c.key.in_(list(ids)))))
