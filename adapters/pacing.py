@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from core.errors import Throttled
 
+_MOMENT = 5.0  # seconds
 _MANY = 1000  # windows after which those that are over are thrown away
 
 
@@ -56,11 +57,13 @@ class Pace:
     def told(self, key: str, seconds: float, whole: str) -> None:
         """The platform told us to leave this alone for so long.
 
-        Platforms do not say whose limit it was. Should two parts of a `whole` be refused at once, it is that of all.
+        Platforms do not say whose limit it was. Should two parts of a `whole` be refused at once, it may be that of
+        all, who wait for a moment too.
         """
         before, now = self._told.get(whole, key), self._now()
-        for shut in (key, whole) if before != key and self._shut.get(before, now) > now else (key,):
-            self._shut[shut] = max(self._shut.get(shut, 0.0), now + seconds)
+        if before != key and self._shut.get(before, now) > now:
+            self._shut[whole] = max(self._shut.get(whole, 0.0), now + min(seconds, _MOMENT))
+        self._shut[key] = max(self._shut.get(key, 0.0), now + seconds)
         self._told[whole] = key
 
     def _forget(self, now: float) -> None:

@@ -116,7 +116,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
                 courier=courier,
                 answering=answering,
                 hearing=Hearing(store, answering, bell, idle_ms=patience.idle, bot_id=BOT_ID, kb_id=KB_ID),
-                desk=Desk(store, live, mouth, courier, bell, clock, answering.wake),
+                desk=Desk(store, live, mouth, courier, bell, clock),
                 timers=Timers(store, live, mouth, courier, bell, clock, patience),
                 publishing=Publishing(store, bell, clock, KB_ID, brain),
                 measures=measures,

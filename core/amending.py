@@ -18,9 +18,9 @@ LATE_MS = 60_000  # after which a part of an album is a message of its own
 class Amended:
     """A turn that goes on: what the customer said and did not take back, what was decided, the id of our reply.
 
-    `reply` is empty when the reply cannot be replaced: none arrived yet, or it took several messages. `first` tells
-    that the reply was the first thing we said in the conversation, so that it says who is speaking. `turns` are all the
-    ids under which it was kept; `misses` is the conversation's when it was first judged.
+    `reply` is empty when the reply cannot be replaced: none arrived yet, it took several messages, or we have said
+    more since. `first` tells that the reply was the first thing we said in the conversation, so that it says who is
+    speaking. `turns` are all the ids under which it was kept; `misses` is the conversation's when it was first judged.
     """
 
     events: tuple[InboundEvent, ...]
@@ -39,21 +39,22 @@ async def amended(tx: Tx, conversation: str, events: Sequence[InboundEvent], now
     last = await tx.turns.last(conversation)
     if last is None or last.decision is None or now - last.opened_at > LATE_MS:
         return None
-    mine = {event.id for event in events}  # some may have been kept for an agent, who left them to us
-    before = [(event, turn) for event, turn in await tx.ledger.settled(last.events) if event.id not in mine]
+    before = await tx.ledger.settled(last.events)
     if not groups <= {event.group for event, _ in before}:
         return None
     # It may have been amended already: what we said stands under any of the turns of its events.
     turns = frozenset(turn for _, turn in before if turn)
-    for turn in await tx.turns.list(conversation):
-        if turn.id in turns and turn.decision is not None and turn.decision["kind"] != "hold":
-            last = turn
     said = await tx.outbox.list(conversation)
-    stand = [row for row in said if row.turn in turns and row.state != Delivery.SUPERSEDED]
+    mine = [row for row in said if row.turn in turns and row.state != Delivery.SUPERSEDED]
+    begun = {row.message for row in mine if row.state != Delivery.READY or row.call.since}
+    stand = [row for row in mine if row.message in begun]  # the others can still be withdrawn
     shown = {row.message_id for row in stand}
-    reply = shown.pop() if len(shown) == 1 and all(row.state == Delivery.SENT for row in stand) else ""
+    whole = len(shown) == 1 and all(row.state == Delivery.SENT for row in stand)
+    # Words of ours that came after it would be read before it.
+    latest = next((row for row in reversed(said) if row.state != Delivery.SUPERSEDED and row not in mine), None)
+    reply = shown.pop() if whole and (latest is None or latest.seq < stand[0].seq) else ""
     first = bool(said) and said[0].turn in turns
-    judged = last.decision or {}
+    judged = last.decision
     decision = {name: part for name, part in judged.items() if name != MISSES}
     said_now = [event for event, _ in before if not await _deleted(tx, event)]
     return Amended(tuple(said_now), decision, reply, first, turns, int(judged.get(MISSES, 0)))

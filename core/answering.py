@@ -73,7 +73,7 @@ class Answering:
         self._taps = Taps(self._mouth, self._finishing, room.clock)
         self._courtesies: set[asyncio.Task[None]] = set()
         self._failures: dict[str, int] = {}
-        self._spoiled: set[str] = set()  # files that killed a worker, until the ledger knows it
+        self._spoiled: set[str] = set()  # files that killed a worker, and the ledger does not know it
         self._began: dict[str, int] = {}  # when the turn that a lane works on was first heard
 
     def wake(self, conversation: str) -> None:

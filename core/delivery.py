@@ -34,7 +34,7 @@ _LONGEST_WAIT = 3600.0  # seconds that a platform may make us wait
 _GIVE_UP_MS = 6 * 3600 * 1000  # of a platform that cannot be reached; nobody wants yesterday's answer
 _GLANCE = 0.02  # seconds between two looks
 _LOOK_AFTER = 2.0  # seconds until a platform shows what it took
-_BEHIND_MS = 300  # between two looks whether it is our turn
+_BEHIND_MS = 500  # between two looks whether it is our turn
 ASKED_AGAIN = "asked_again"  # the notice that words may not have arrived
 
 
@@ -59,7 +59,7 @@ class Courier:
         self._clock = clock
         self._holding = holding or Alone()
         self._lanes = Lanes(self._work)
-        self._later: set[asyncio.Task[None]] = set()
+        self._later: dict[str, asyncio.Task[None]] = {}  # conversation -> its next look
         self._records: set[asyncio.Task[None]] = set()
 
     def wake(self, conversation: str) -> None:
@@ -88,7 +88,7 @@ class Courier:
 
     async def finish(self, seconds: float) -> None:
         """Let what is ready leave, at most `seconds`; then stop. What is left leaves at the next start."""
-        for task in self._later:
+        for task in self._later.values():
             task.cancel()
         await self._lanes.finish(seconds)
         for task in self._records:
@@ -188,9 +188,15 @@ class Courier:
             await self._clock.sleep(pause)
             self.wake(conversation)
 
-        task = asyncio.create_task(wake())
-        self._later.add(task)
-        task.add_done_callback(self._later.discard)
+        if (before := self._later.pop(conversation, None)) is not None:
+            before.cancel()
+        task = self._later[conversation] = asyncio.create_task(wake())
+
+        def over(task: asyncio.Task[None]) -> None:
+            if self._later.get(conversation) is task:
+                del self._later[conversation]
+
+        task.add_done_callback(over)
 
     async def _noted(self, work: Callable[[Tx], Awaitable[None]]) -> None:
         """Write a fact down even if we are overtaken meanwhile: it is one whoever has the lease by then."""
@@ -234,12 +240,14 @@ class Courier:
             if row.message:
                 await tx.transcript.add_facts(row.message, {"delivery": "unknown" if unknown else "refused"})
             conversation = await tx.conversations.get(row.conversation)
+            if conversation is None:
+                return
             # Whoever wrote since then does not block us any more.
-            if conversation is not None and isinstance(problem, Blocked) and conversation.heard_at <= row.changed_at:
+            if isinstance(problem, Blocked) and conversation.heard_at <= row.changed_at:
                 await tx.conversations.put(replace(conversation, blocked=True))
-            if conversation is not None and unknown and row.role is not Role.AGENT:
+            elif unknown and row.role is not Role.AGENT:
                 await self._ask_again(tx, conversation, published)
-            elif conversation is not None and not isinstance(problem, Blocked) and row.role is Role.BOT:
+            elif row.role is Role.BOT:
                 await self._to_a_human(tx, conversation, row, published)
 
         await self._surely(record)

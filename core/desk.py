@@ -8,18 +8,15 @@ from dataclasses import replace
 from core import conversation as moves
 from core.bell import Bell
 from core.conversation import Conversation, Owner
-from core.delivery import ASKED_AGAIN, Courier
-from core.errors import BadInput
-from core.finishing import STALE_MS
+from core.delivery import Courier
+from core.errors import BadInput, NotAllowed
 from core.knowledge.entries import NONE, KnowledgeBase
 from core.live import Live
 from core.ports import Clock
 from core.saying import Saying, voice_for
 from core.speaking import SYSTEM, Mouth
 from core.store.labels import LabelKind
-from core.store.outbox import Delivery
 from core.store.store import Store, Tx
-from core.store.transcript import MessageKind
 from core.values import Author, Role
 
 Move = Callable[[Tx, Conversation, KnowledgeBase], Awaitable[Conversation]]
@@ -28,7 +25,6 @@ _UNDER_WAY = (
     "When you took over, a message of the bot had already been handed to the platform, which has not said yet whether "
     "it took it: it may still appear. Nothing else of the bot will."
 )
-_LATEST = 100  # messages among which the last word of an agent is looked for
 CONFIRM_SECONDS = 10.0  # how long a claim waits for words of the bot that are on their way already
 
 
@@ -36,27 +32,16 @@ class Desk:
     """Every move commits, then tells: the customer, the other agents' pages, the outbox.
 
     Agents are `Author`s of role AGENT whose id is their log-in name. All methods raise NotAllowed when the
-    conversation's state forbids the move, and BadInput when there is no such conversation. `answer` wakes the bot when
-    a conversation has something for it.
+    conversation's state forbids the move, and BadInput when there is no such conversation.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        live: Live,
-        mouth: Mouth,
-        courier: Courier,
-        bell: Bell,
-        clock: Clock,
-        answer: Callable[[str], None],
-    ) -> None:
+    def __init__(self, store: Store, live: Live, mouth: Mouth, courier: Courier, bell: Bell, clock: Clock) -> None:
         self._store = store
         self._live = live
         self._mouth = mouth
         self._courier = courier
         self._bell = bell
         self._clock = clock
-        self._answer = answer
 
     async def claim(self, id: str, agent: Author) -> Conversation:
         """Take a conversation over; when this returns, the bot has said its last word.
@@ -153,29 +138,29 @@ class Desk:
         self._bell.ring(id)
 
     async def hand_back(self, id: str, agent: Author) -> Conversation:
-        """Give the word back to the bot, which answers what the customer wrote since an agent last spoke."""
+        """Give the word back to the bot; the customer is asked for what is still open, which nobody but them knows."""
 
         async def back(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
-            spoke, owed = await _last_word(tx, id)
-            await tx.ledger.reopen(await self._unanswered(tx, id, spoke))
             moved = await tx.conversations.put(moves.hand_back(conversation, agent.id))
             await tx.desk.close(id)
             await _label(tx, id, LabelKind.HAND_BACK, agent)
             await self._tell(tx, moved, knowledge, "back")
-            if owed:
-                words = Saying(voice_for(moved, knowledge).say(ASKED_AGAIN))
-                await self._mouth.say(tx, moved, words, now=self._clock.now(), facts={"notice": ASKED_AGAIN})
             return moved
 
         moved = await self._move(id, back)
         self._wake(id)
-        self._answer(id)
         return moved
 
-    async def resolve(self, id: str, agent: Author) -> Conversation:
-        """Close it; the customer's next message opens a new one."""
+    async def resolve(self, id: str, agent: Author, *, seen: int | None = None) -> Conversation:
+        """Close it; the customer's next message opens a new one.
+
+        `seen` is the number of the last message that the agent saw: nothing is closed over words that came since.
+        """
 
         async def resolve(tx: Tx, conversation: Conversation, knowledge: KnowledgeBase) -> Conversation:
+            since = await tx.transcript.list(id, after=seen) if seen is not None and conversation.open else ()
+            if any(message.author.role is Role.CUSTOMER for message in since):
+                raise NotAllowed("the customer has written in the meantime: read it before you resolve")
             moved = await tx.conversations.put(moves.resolve(conversation, self._clock.now(), agent.id))
             await tx.desk.close(id)
             await _label(tx, id, LabelKind.RESOLVE, agent)
@@ -185,22 +170,6 @@ class Desk:
         moved = await self._move(id, resolve)
         self._wake(id)
         return moved
-
-    async def _unanswered(self, tx: Tx, id: str, spoke: int) -> tuple[str, ...]:
-        """The events (InboundEvent.id) after our last word of which the customer has heard nothing."""
-        found = []
-        for event, turn in await tx.ledger.said_since(id, spoke):
-            kept = await tx.turns.get(turn) if turn else None
-            message_now = await tx.transcript.find(event.address, event.message)
-            gone = message_now is not None and message_now.deleted_at
-            if kept is None or kept.decision is None or gone or self._clock.now() - event.at > STALE_MS:
-                continue
-            handed_over = kept.decision["kind"] == "escalate" and not kept.decision.get("offer")
-            rows = await tx.outbox.list(id, turn=turn)
-            withheld = bool(rows) and all(row.state is Delivery.SUPERSEDED for row in rows)
-            if kept.decision["kind"] == "hold" or (withheld and not handed_over):
-                found.append(event.id)
-        return tuple(found)
 
     async def _move(self, id: str, move: Move) -> Conversation:
         conversation = await self._store.read(lambda tx: _existing(tx, id))
@@ -221,22 +190,6 @@ class Desk:
     def _wake(self, id: str) -> None:
         self._courier.wake(id)
         self._bell.ring(id)
-
-
-async def _last_word(tx: Tx, id: str) -> tuple[int, bool]:
-    """Where in a conversation somebody last spoke to the customer; whether a notice was withheld since an agent did."""
-    spoke, owed = 0, False
-    for message in await tx.transcript.latest(id, limit=_LATEST):
-        if message.kind is not MessageKind.SAID or message.author.role is Role.CUSTOMER:
-            continue
-        withheld = message.facts.get("delivery") == Delivery.SUPERSEDED
-        if message.author.role is Role.AGENT:
-            spoke, owed = message.seq, False
-        elif "decision" in message.facts and not withheld:
-            spoke = message.seq
-        elif message.facts.get("notice") == ASKED_AGAIN:
-            owed = withheld
-    return spoke, owed
 
 
 def _event(id: str, key: str) -> str:

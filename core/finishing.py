@@ -130,7 +130,7 @@ class Finishing:
         if known and await _told_just_now(tx, conversation, words, now):
             # Whoever hears the same words again has read them, and needs something else.
             words = Saying(voice.say("repeated"), (voice.person(), *words.offers)).before(lost)
-        if amends and not amends.reply:
+        if amends and not amends.reply and amends.decision["kind"] != "hold":
             words = words.after(voice.say("corrected"))
         edits = amends.reply if amends else ""
         again = bool(amends and amends.first and edits)  # the words that said who is speaking are replaced
@@ -167,7 +167,7 @@ class Finishing:
         if not conversation.acknowledged:
             conversation = replace(conversation, acknowledged=True)
             if decision.reason is Reason.DESK:
-                await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now, turn=turn.id)
+                await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now)
             else:  # they blocked us when it was said
                 words = Saying(voice.say("claimed", name=conversation.agent_name))
                 await self._mouth.say(tx, conversation, words, now=now, author=SYSTEM)
@@ -200,7 +200,9 @@ async def _answered_so(tx: Tx, conversation: Conversation, events: Sequence[Inbo
         for turn in await tx.ledger.turns_of(conversation.id, event.message):
             kept = await tx.turns.get(turn)
             judged = kept.decision if kept else None
-            if judged is None or (judged["kind"], judged.get("entry")) != ("answer", decision.entry):
+            if judged is None or judged["kind"] != "answer":
+                return False
+            if (judged["entry"], judged["builtin"]) != (decision.entry, decision.builtin):
                 return False
             if said := await tx.outbox.list(conversation.id, turn=turn):
                 break  # those after it said nothing new

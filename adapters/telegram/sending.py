@@ -100,19 +100,21 @@ class Sender:
         anew = dict(arguments)
         number = anew.pop("message_id")
         arguments.pop("message_thread_id", None)
+        caption = {name: value for name, value in arguments.items() if name not in ("text", "link_preview_options")}
         try:
-            return await self._make(_EDIT, arguments)
+            try:
+                return await self._make(_EDIT, arguments)
+            except Refused as refusal:
+                if "no text in the message to edit" not in str(refusal):
+                    raise
+                # What we edit was a photo with words under it.
+                return await self._make("editMessageCaption", {**caption, "caption": arguments["text"]})
         except (Moved, Blocked):
             raise
         except Refused as refusal:
             why = str(refusal)
         if "message is not modified" in why:
             return Sent(str(number))
-        if "no text in the message to edit" in why:
-            # What we edit was a photo with words under it.
-            arguments["caption"] = arguments.pop("text")
-            arguments.pop("link_preview_options", None)
-            return await self._make("editMessageCaption", arguments)
         if not again:
             raise OutcomeUnknown(f"{why}; it may have been said anew")
         log.warning("telegram.not_edited", problem=why)

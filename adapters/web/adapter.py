@@ -14,7 +14,7 @@ from adapters.web.page import routes as page_routes
 from adapters.web.render import render
 from core.bell import Bell
 from core.composing import Composing
-from core.errors import Refused, Unreadable
+from core.errors import Refused, Retry, Unreadable
 from core.ports import Hear
 from core.store.store import Store, Tx
 from core.values import Address, Attachment, Call, Problem, Reply, Sent
@@ -29,6 +29,7 @@ class WebAdapter:
         self._store = store
         self._bell = bell
         self._chats = Chats(store, bell, composing or Composing())
+        self._doubtful: set[str] = set()  # keys of lines that may be there
         self.router = Router([Mount("/api", build_api(self._chats)), *page_routes(store)])
 
     @asynccontextmanager
@@ -62,7 +63,13 @@ class WebAdapter:
             seq = int(str(call.arguments["edits"]))
             await self._store.write(lambda tx: tx.web.replace(session, seq, line))
         else:
-            seq = await self._store.write(lambda tx: _show(tx, session, {**line, "key": call.key}, call))
+            look = bool(call.since) or call.key in self._doubtful
+            try:
+                seq = await self._store.write(lambda tx: _show(tx, session, {**line, "key": call.key}, look=look))
+            except Retry:
+                self._doubtful.add(call.key)  # the connection may have broken after the line was written
+                raise
+            self._doubtful.discard(call.key)
         self._bell.ring(session)
         return Sent(str(seq))
 
@@ -71,8 +78,8 @@ class WebAdapter:
         raise Unreadable(Problem.NOT_DELIVERED, "the upload is gone")
 
 
-async def _show(tx: Tx, session: str, line: dict[str, Any], call: Call) -> int:
-    """Add a line, unless the chat has it already: from before a crash, or since nobody heard that it was written."""
-    if call.key and (shown := await tx.web.keyed(session, call.key)) is not None:
+async def _show(tx: Tx, session: str, line: dict[str, Any], *, look: bool) -> int:
+    """Add a line; `look` whether the chat has it already."""
+    if look and (shown := await tx.web.keyed(session, str(line["key"]))) is not None:
         return shown
     return await tx.web.append(session, line)

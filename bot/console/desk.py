@@ -96,8 +96,10 @@ def router(front: Front) -> APIRouter:
         await home.desk.hand_back(id, visitor.author)
 
     @routes.post("/{id}/resolve", status_code=204)
-    async def resolve(id: Id, visitor: Visitor = Depends(front.visitor)) -> None:
-        await home.desk.resolve(id, visitor.author)
+    async def resolve(
+        id: Id, seen: Annotated[int | None, Form(ge=0, lt=2**31)] = None, visitor: Visitor = Depends(front.visitor)
+    ) -> None:
+        await home.desk.resolve(id, visitor.author, seen=seen)
 
     return routes
 

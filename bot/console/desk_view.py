@@ -94,6 +94,7 @@ async def conversation_shown(home: House, visitor: Visitor, id: str) -> dict[str
         "questions": {entry.id: entry.question for entry in knowledge.entries},
         "mine": found["shown"].owner is Owner.AGENT and found["shown"].agent == visitor.name,
         "me": visitor.name,
+        "seen": max((message.seq for message in found["messages"]), default=0),
     }
 
 

@@ -174,19 +174,6 @@ class Ledger:
         )
         return await self._sql.column(query.order_by(table.c.seq.desc()))
 
-    async def said_since(self, conversation: str, seq: int) -> tuple[tuple[InboundEvent, str], ...]:
-        """What the customer said after this number of the conversation, with the turn that took care of each."""
-        query = select(table.c.payload, table.c.turn).where(
-            table.c.conversation == conversation, table.c.seq > seq, table.c.kind.in_(("created", "edited"))
-        )
-        rows = await self._sql.rows(query.order_by(table.c.seq))
-        return tuple((load(InboundEvent, row.payload), row.turn) for row in rows)
-
-    async def reopen(self, ids: Collection[str]) -> None:
-        """Events (by InboundEvent.id) that were taken care of are pending again."""
-        change = update(table).where(table.c.key.in_(list(ids)), table.c.state == "settled")
-        await self._sql.run(change.values(state="heard", turn=""))
-
     async def known(self, ids: Collection[str]) -> frozenset[str]:
         """Those of these ids (InboundEvent.id) that were heard, and not purged since."""
         return frozenset(await self._sql.column(select(table.c.key).where(table.c.key.in_(list(ids)))))
@@ -336,7 +323,9 @@ class Ledger:
         """Apply an edit or a deletion to the transcript, and to the event that is pending for it, if one is."""
         if event.kind is EventKind.DELETED:
             await self._transcript.delete(target.id)
-            await self._sql.run(update(table).where(table.c.key == target.event).values(state="settled"))
+            pending = and_(table.c.conversation == target.conversation, table.c.state == "heard")
+            mine = or_(table.c.key == target.event, table.c.message == event.message)  # an edit of it too
+            await self._sql.run(update(table).where(pending, mine).values(state="settled"))
             return
         await self._transcript.edit(target.id, event.text, event.attachments)
         if written is not None:

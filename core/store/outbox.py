@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, exists, insert, select, update
+from sqlalchemy import Row, and_, bindparam, exists, insert, or_, select, update
 
 from core.store.sql import Sql
 from core.store.tables import conversations, messages, new_id
@@ -56,7 +56,8 @@ class Outgoing:
     changed_at: int
 
 
-_UNSENT = table.c.state.in_(("ready", "sending"))  # as the partial index has it, so that it is used
+# Literally as the partial index has it, so that it is used.
+_UNSENT = table.c.state.in_(bindparam("unsent", ("ready", "sending"), expanding=True, literal_execute=True))
 _ALLOT = (
     update(conversations)
     .where(conversations.c.id == bindparam("of"))
@@ -82,7 +83,9 @@ _EARLIER = (  # rows of the conversations that this one follows in its chat
             _BEFORE,
             and_(
                 *(_BEFORE.c[name] == _THIS.c[name] for name in ("platform", "account", "chat", "thread", "author_id")),
-                _BEFORE.c.id < _THIS.c.id,
+                _BEFORE.c.resolved_at != 0,
+                or_(_THIS.c.resolved_at == 0, _BEFORE.c.id < _THIS.c.id),
+                _BEFORE.c.id != _THIS.c.id,
             ),
         ).join(table, and_(table.c.conversation == _BEFORE.c.id, _UNSENT))
     )

@@ -110,7 +110,14 @@ Index(
     sqlite_where=conversations.c.resolved_at == 0,
     postgresql_where=conversations.c.resolved_at == 0,
 )
-Index("ix_conversations_address", conversations.c.platform, conversations.c.account, conversations.c.chat)
+Index(
+    "ix_conversations_address",
+    conversations.c.platform,
+    conversations.c.account,
+    conversations.c.chat,
+    conversations.c.thread,
+    conversations.c.author_id,
+)
 Index("ix_conversations_author", conversations.c.author_id)
 Index("ix_conversations_desk", conversations.c.resolved_at, conversations.c.owner, conversations.c.waiting_since)
 Index("ix_conversations_heard_at", conversations.c.heard_at)

@@ -63,7 +63,8 @@ def test_two_chats_that_must_wait_at_once_mean_that_all_must() -> None:
     assert pace.wait([ALL]) == 0
     watch.time += 1.0
     pace.told("third chat", 20.0, ALL.key)
-    assert pace.wait([ALL, Limit("a fourth", 2, 2.0)]) == pytest.approx(20.0)
+    assert pace.wait([ALL, Limit("a fourth", 2, 2.0)]) == pytest.approx(5.0)
+    assert pace.wait([ALL, Limit("third chat", 2, 2.0)]) == pytest.approx(20.0)
 
 
 def test_windows_that_are_over_are_forgotten() -> None:

@@ -24,7 +24,6 @@ class Books:
     turns: dict[str, dict[str, Any]]
     outbox: dict[str, dict[str, Any]]
     conversations: dict[str, dict[str, Any]]
-    notices: tuple[tuple[str, int, str], ...] = ()  # conversation, place and state of each word on how to ask again
     handoffs: tuple[str, ...] = ()  # conversations, one for every time that a human was asked
     visits: tuple[tuple[str, int, int], ...] = ()  # conversation, and from when to when an agent had it (0: still)
 
@@ -56,17 +55,10 @@ class Books:
         )
 
     def noticed(self, conversation: str, after: int) -> bool:
-        """Whether the customer was told how to ask again, or an agent came in between and did not leave silently."""
-        rows = self.rows(conversation)
-        for id, place, state in self.notices:
-            if id != conversation or place <= after:
-                continue
-            backs = [row["seq"] for row in rows if "[back]" in row["text"] and row["seq"] > place]
-            words = [row["seq"] for row in rows if row["role"] == "agent" and row["seq"] > place]
-            left_silently = bool(backs) and not any(word < backs[0] for word in words)
-            if state in ("sent", "unknown") or (state == "superseded" and not left_silently):
-                return True
-        return False
+        """Whether the customer was told how to ask again, or that a human has it, who sees what is missing."""
+        signs = ("[asked_again]", "[claimed]", "[back]", "[resolved]")
+        ours = [row for row in self.rows(conversation) if row["seq"] > after and row["state"] in ("sent", "unknown")]
+        return any(sign in row["text"] for row in ours for sign in signs)
 
     def back(self, conversation: str, before: float = float("inf")) -> int:
         """The number in the conversation since which the bot has had the word, or a human has it for the next time."""
@@ -94,11 +86,6 @@ def opened(file: Path) -> Books:
         turns = {row["id"]: row for row in read("SELECT * FROM turns")}
         outbox = {row["id"]: row for row in read("SELECT * FROM outbox ORDER BY conversation, seq")}
         conversations = {row["id"]: row for row in read("SELECT * FROM conversations")}
-        said = {row["message"]: row["state"] for row in outbox.values()}
-        notices = tuple(
-            (row["conversation"], row["seq"], said.get(row["id"], ""))
-            for row in read("SELECT * FROM messages WHERE facts LIKE '%asked_again%'")
-        )
         handoffs = tuple(row["conversation"] for row in read("SELECT * FROM handoffs WHERE reason != 'claimed'"))
         moves = read(_MOVES)
     for turn in turns.values():
@@ -106,7 +93,7 @@ def opened(file: Path) -> Books:
     for row in outbox.values():
         row["call"] = json.loads(row["call"])
         row["text"] = str(row["call"]["arguments"].get("text", ""))
-    return Books(events, turns, outbox, conversations, notices, handoffs, tuple(_visits(moves)))
+    return Books(events, turns, outbox, conversations, handoffs, tuple(_visits(moves)))
 
 
 def _visits(moves: list[dict[str, Any]]) -> Iterator[tuple[str, int, int]]:

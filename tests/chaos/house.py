@@ -200,7 +200,7 @@ class Gateway:
         room = Room(store, brain, doors, Fetcher(doors, store.blobs, clock), live, self.courier, bell, clock)
         self.answering = Answering(room)
         self.hearing = parts.hearing(store, self.answering, bell, idle_ms=IDLE_MS, bot_id="default", kb_id="default")
-        self.desk = Desk(store, live, mouth, self.courier, bell, clock, self.answering.wake)
+        self.desk = Desk(store, live, mouth, self.courier, bell, clock)
         self.timers = Timers(store, live, mouth, self.courier, bell, clock, Patience())
 
     async def start(self) -> None:

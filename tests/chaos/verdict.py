@@ -84,6 +84,9 @@ class Case:
         alone = [one for one in self.books.rows(row["conversation"], row["turn"]) if one["state"] != "superseded"]
         arrived, decided = self.moments(row["changed_at"]), self.moments(later["created_at"])
         sure = len(arrived) == len(decided) == 1 and arrived[0] < decided[0]
+        between = [one for one in self.books.rows(row["conversation"]) if row["seq"] < one["seq"] < later["seq"]]
+        if any(one["turn"] not in (row["turn"], later["turn"]) for one in between):
+            return False  # in its place it would be read before what was said after it
         return sure and len(alone) == 1 and row["state"] == "sent" and bool(row["message_id"])
 
     def albums(self, one: Shown) -> frozenset[str]:

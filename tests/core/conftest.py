@@ -110,7 +110,7 @@ async def opened(folder: Path, platform: FakePlatform, brain: FakeBrain, clock: 
         answering,
         courier,
         Hearing(store, answering, bell, idle_ms=86_400_000, bot_id="default", kb_id="default"),
-        Desk(store, live, mouth, courier, bell, clock, answering.wake),
+        Desk(store, live, mouth, courier, bell, clock),
         Timers(store, live, mouth, courier, bell, clock, Patience()),
         publishing,
         clock,

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import BadInput, NotAllowed
 from core.timers import MINUTE
-from core.values import Author, Role
+from core.values import Author, EventKind, Role
 from tests.core.conftest import Road
 
 MIA = Author("mia", "Mia", Role.AGENT)
@@ -230,3 +230,20 @@ async def test_the_latest_resolved_conversations_come_first(road: Road) -> None:
         road.clock.ahead += 1000
     latest = await road.store.read(lambda tx: tx.conversations.list(resolved=True, limit=2))
     assert [one.id for one in latest] == [ids[1], ids[0]]
+
+
+async def test_words_that_came_since_keep_a_conversation_open_and_edits_of_seen_ones_do_not(road: Road) -> None:
+    id = await waiting(road)
+    await road.desk.claim(id, MIA)
+    ada = road.customer()
+    said = await ada.says("one more thing: when are you open?", id="x-2", message="x-2")
+    await road.settle()
+
+    async def last() -> int:
+        return max(line.seq for line in await road.store.read(lambda tx: tx.transcript.list(id)))
+
+    with pytest.raises(NotAllowed, match="in the meantime"):
+        await road.desk.resolve(id, MIA, seen=1)
+    await ada.says("one more thing: when do you open?", kind=EventKind.EDITED, id="x-3", message=said.message)
+    await road.settle()
+    await road.desk.resolve(id, MIA, seen=await last())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from core.asking import Prediction, Question
-from core.errors import BrainLate
+from core.errors import BrainLate, Throttled
 from core.values import Attachment, AttachmentKind, Author, EventKind, Role
 from tests.core.conftest import Road
 from tests.fakes.house import sure
@@ -140,20 +141,53 @@ async def test_an_answer_that_cannot_be_replaced_is_corrected_in_words(album: Ro
     assert "have to correct myself" in album.platform.texts("c1")[-1]
 
 
-async def test_a_late_part_that_was_kept_for_an_agent_joins_its_answer_once_the_bot_is_back(album: Road) -> None:
+async def test_a_late_part_does_not_change_words_above_what_we_said_since(album: Road) -> None:
     mia = Author("mia", "Mia", Role.AGENT)
     ada = album.customer()
     await ada.says("is this my order?", attachments=(ONE,), group="album")
     await album.settle()
     id = (await album.conversation()).id
     await album.desk.claim(id, mia)
-    await ada.says("", attachments=(TWO,), group="album")
-    await album.settle()
     await album.desk.hand_back(id, mia)
     await album.settle()
+    await ada.says("", attachments=(TWO,), group="album")
+    await album.settle()
     last = album.platform.seen["c1"][-1].arguments
-    assert last["edits"]
-    assert str(last["text"]).endswith("Send us a photo.")
+    assert not last["edits"]
+    assert "have to correct myself" in str(last["text"])
+
+
+async def test_a_third_part_takes_the_place_of_a_change_that_has_not_left(album: Road) -> None:
+    def think(question: Question) -> Prediction:
+        return sure(question, ("track-order", "return-damaged", "opening-hours")[len(question.photos) - 1])
+
+    album.brain.think = think
+    album.platform.files["three"] = album.platform.files["one"] + b" "
+    ada = album.customer()
+    await ada.says("is this my order?", attachments=(ONE,), group="album")
+    await album.settle()
+    album.platform.trouble = [Throttled("wait", 2.0)]
+    await ada.says("", attachments=(TWO,), group="album")
+    await album.until(lambda: not album.platform.trouble)
+    await ada.says("", attachments=(replace(ONE, ref="three"),), group="album")
+    await album.until(lambda: len(album.platform.texts("c1")) == 2)
+    await album.settle()
+    assert [bool(call.arguments["edits"]) for call in album.platform.seen["c1"]] == [False, True]
+    assert str(album.platform.texts("c1")[-1]).endswith("Nine to five.")
+
+
+async def test_an_edit_that_was_deleted_while_the_bot_thinks_is_not_answered(road: Road) -> None:
+    ada = road.customer()
+    first = await ada.says("where is my order please?")
+    await road.settle()
+    road.brain.gate = asyncio.Event()
+    road.brain.think = lambda question: sure(question, "opening-hours")
+    await ada.says("when are you open on Monday?", kind=EventKind.EDITED, message=first.message)
+    await road.until(lambda: len(road.brain.asked) == 2)
+    await ada.says("", kind=EventKind.DELETED, message=first.message)
+    road.brain.gate.set()
+    await road.settle()
+    assert len(road.platform.texts("c1")) == 1
 
 
 async def test_a_late_part_asks_for_a_human_again_when_the_first_one_has_gone(album: Road) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from core.asking import Prediction, Question
 from core.conversation import Owner
-from core.errors import BrainGone, OutcomeUnknown, Refused, Retry, Throttled
+from core.errors import Blocked, BrainGone, Refused, Retry, Throttled
 from core.store.store import Store
-from core.values import Attachment, AttachmentKind, Author, EventKind, Role
+from core.values import Attachment, AttachmentKind, Author, Role
 from tests.core.conftest import Road
 from tests.core.test_edits import ONE, album
 from tests.fakes.house import sure
@@ -50,64 +50,31 @@ async def test_an_answer_that_cannot_be_replaced_because_it_is_gone_is_told_to_a
     assert (await album.conversation()).owner is Owner.DESK
 
 
-async def test_what_was_withheld_for_an_agent_who_said_nothing_is_answered_after_all(road: Road) -> None:
+async def test_whoever_an_agent_leaves_without_a_word_is_asked_for_what_is_open(road: Road) -> None:
     # Given an answer that waits for the platform when an agent takes over
     road.platform.trouble = [Throttled("wait", 1.0)]
+    await road.customer().says(WHOLE)
+    await road.answering.idle()
+    await road.until(lambda: not road.platform.trouble)
+    id = (await road.conversation()).id
+    await road.desk.claim(id, MIA)
+    await road.desk.hand_back(id, MIA)
+    await road.until(lambda: len(road.platform.texts("c1")) == 2)
+    assert "please ask it again" in road.platform.texts("c1")[1]
+
+
+async def test_who_wrote_since_they_blocked_us_gets_a_human_for_what_did_not_arrive(road: Road) -> None:
+    road.platform.gate = asyncio.Event()
+    road.platform.trouble = [Blocked("bot was blocked by the user")]
     ada = road.customer()
     await ada.says(WHOLE)
-    await road.answering.idle()
-    await road.until(lambda: not road.platform.trouble)
-    id = (await road.conversation()).id
-    await road.desk.claim(id, MIA)
-    # And a question that came meanwhile
-    await ada.says("when are you open on Monday?")
-    await road.answering.idle()
-    # When the agent gives it back without a word
-    await road.desk.hand_back(id, MIA)
+    await road.under_way((await road.conversation()).id)
+    await ada.says("/help", command="help")
+    road.platform.gate.set()
     await road.settle()
-    # Then the bot answers both, once
-    assert road.brain.asked[-1].text == f"{WHOLE}\nwhen are you open on Monday?"
-    assert [text for text in road.platform.texts("c1") if "tracking page" in text] == ["See the tracking page."]
-
-
-@pytest.mark.parametrize("speaks", [False, True])
-async def test_who_was_not_told_how_to_ask_again_is_told_once_an_agent_left_without_a_word(
-    road: Road, speaks: bool
-) -> None:
-    road.platform.trouble = [OutcomeUnknown("the connection broke off"), Throttled("wait", 1.0)]
-    await road.customer().says(WHOLE)
-    await road.until(lambda: not road.platform.trouble)
-    id = (await road.conversation()).id
-    await road.desk.claim(id, MIA)
-    if speaks:
-        await road.desk.say(id, MIA, "It is on its way.")
-    await road.desk.hand_back(id, MIA)
-    await road.settle()
-    await road.until(lambda: any("back" in text for text in road.platform.texts("c1")))
-    await road.settle()
-    told = [text for text in road.platform.texts("c1") if "may not have reached" in text]
-    assert len(told) == (0 if speaks else 1)
-
-
-@pytest.mark.parametrize("taken_back", [False, True])
-async def test_what_an_agent_answered_or_the_customer_took_back_is_not_answered_again(
-    road: Road, taken_back: bool
-) -> None:
-    ada = road.customer()
-    await ada.says("/human", command="human")
-    await road.settle()
-    id = (await road.conversation()).id
-    await road.desk.claim(id, MIA)
-    asked = await ada.says("when are you open on Monday?")
-    await road.settle()
-    if taken_back:
-        await ada.says("", kind=EventKind.DELETED, message=asked.message)
-    else:
-        await road.desk.say(id, MIA, "Nine to five.")
-    thought = len(road.brain.asked)
-    await road.desk.hand_back(id, MIA)
-    await road.settle()
-    assert len(road.brain.asked) == thought
+    conversation = await road.conversation()
+    assert not conversation.blocked
+    assert conversation.owner is Owner.DESK
 
 
 async def test_the_last_words_of_a_conversation_come_before_the_first_of_the_next(road: Road) -> None:
@@ -178,3 +145,23 @@ async def test_a_row_whose_taking_nobody_confirmed_is_seen_to(
 
 async def _token(*_: object) -> str:
     return "lease-1"
+
+
+async def test_looks_for_a_turn_do_not_multiply(road: Road) -> None:
+    ada = road.customer()
+    await ada.says(WHOLE)
+    await road.settle()
+    id = (await road.conversation()).id
+    await road.desk.claim(id, MIA)
+    await road.settle()
+    road.platform.trouble = [Retry("bad gateway", after=60.0)]
+    await road.desk.say(id, MIA, "Use code X.")
+    await road.until(lambda: not road.platform.trouble)
+    await road.desk.resolve(id, MIA)
+    await ada.says("when are you open on Monday?")
+    await road.answering.idle()
+    behind = (await road.conversation()).id
+    for _ in range(20):
+        road.courier.wake(behind)
+        await asyncio.sleep(0.01)
+    assert len(road.courier._later) <= 2

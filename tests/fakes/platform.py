@@ -98,7 +98,7 @@ class Platform:
         """Wake whoever waits in `until`."""
         self._changed.set()
 
-    async def until(self, what: Callable[[], T | None], timeout: float = 5.0) -> T:  # noqa: ASYNC109 - part of the wording
+    async def until(self, what: Callable[[], T | None], timeout: float = 20.0) -> T:  # noqa: ASYNC109 - part of the wording
         """Wait until `what()` is truthy, then return it.
 
         Raises:

@@ -102,7 +102,7 @@ async def _begins_again(installation: Installation, ada: Browserless) -> None:
 async def _is_stopped(installation: Installation) -> None:
     assert await asyncio.to_thread(installation.stop) == 0
     assert "Stopping" in installation.said()
-    await gone(installation.data, 2.0)
+    await gone(installation.data, 10.0)
     assert not (installation.data / "run" / "valkey.sock").exists()
     logs = installation.said() + installation.logs()
     assert not tracebacks(logs), tracebacks(logs)

@@ -211,7 +211,7 @@ async def life(
             answering = Answering(Room(store, thinking, doors, fetcher, live, courier, bell, clock))
             hearing = Hearing(store, answering, bell, idle_ms=86_400_000, bot_id="default", kb_id="default")
             publishing = Publishing(store, bell, clock, "default")
-            desk = Desk(store, live, mouth, courier, bell, clock, answering.wake)
+            desk = Desk(store, live, mouth, courier, bell, clock)
             if await publishing.live() is None:
                 await publishing.bring_in(knowledge)
                 await publishing.publish()

@@ -118,21 +118,21 @@ document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
   detail.target.closest(".picker").scrollIntoView({ block: "nearest" });
   if (detail.target.matches(".picker")) detail.target.querySelector("button").focus();
 });
-// What is on its way: with the same key, nothing is said twice when it is sent again; what is typed meanwhile stays.
-let sent = { whole: "" };
+// The same words sent again have the same key: they are not said twice. What is typed meanwhile stays.
+const keys = new Map(); // conversation -> what was sent last, with its key
 document.body.addEventListener("htmx:configRequest", ({ detail }) => {
   if (detail.elt.id !== "composer") return;
   const { mode, text } = detail.elt.elements;
   if (mode.value === "note") detail.path = `/console/desk/${detail.elt.dataset.id}/note`;
-  const photos = detail.parameters.getAll("photo");
-  const whole = JSON.stringify([detail.path, text.value, photos]);
-  if (sent.whole !== whole) sent = { whole, text: text.value, photos, key: crypto.getRandomValues(new Uint32Array(4)).join("-") };
-  detail.parameters.set("key", sent.key);
+  const id = detail.elt.dataset.id;
+  const whole = JSON.stringify([detail.path, text.value, detail.formData.getAll("photo")]);
+  if (keys.get(id)?.whole !== whole) keys.set(id, { whole, key: crypto.getRandomValues(new Uint32Array(4)).join("-") });
+  detail.formData.set("key", keys.get(id).key);
 });
 document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (!detail.successful || detail.requestConfig.verb !== "post") return;
   if (detail.elt.id === "composer") {
-    arrived(detail.elt, detail.requestConfig.path.endsWith("/say"));
+    arrived(detail.elt, detail.requestConfig.formData, detail.requestConfig.path.endsWith("/say"));
   }
   const path = detail.requestConfig.path;
   if (path.endsWith("/about")) { // somewhere up in the transcript, and what is read there stays in sight
@@ -142,16 +142,19 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
   }
   look(true, true).then(() => { down(); if (path.endsWith("/claim")) write("say"); });
 });
-function arrived(composer, said) {
+function arrived(composer, sent, said) {
+  const { id } = composer.dataset;
   const box = composer.elements.text;
-  if (box.value.startsWith(sent.text)) box.value = box.value.slice(sent.text.length).trimStart();
-  if (box.value) sessionStorage.setItem(draft(composer.dataset.id), box.value);
-  else sessionStorage.removeItem(draft(composer.dataset.id));
+  const text = sent.get("text");
+  if (box.value.startsWith(text)) box.value = box.value.slice(text.length).trimStart();
+  if (box.value) sessionStorage.setItem(draft(id), box.value);
+  else sessionStorage.removeItem(draft(id));
   if (said) {
-    for (const one of composer.querySelectorAll(".thumb")) if (sent.photos.includes(one.querySelector("input").value)) one.remove();
+    const photos = sent.getAll("photo");
+    for (const one of composer.querySelectorAll(".thumb")) if (photos.includes(one.querySelector("input").value)) one.remove();
     if (composer.isConnected) forgetChoice();
   }
-  sent = { whole: "" };
+  if (keys.get(id)?.key === sent.get("key")) keys.delete(id);
   grow();
 }
 document.body.addEventListener("input", ({ target }) => {

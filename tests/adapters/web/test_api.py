@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -98,11 +99,22 @@ async def test_a_reply_with_choices_reaches_the_list_and_its_markdown_is_safe(ch
     assert await chat.lines(after=line["cursor"]) == []
 
 
-async def test_a_line_that_may_have_been_written_is_written_once(chat: Chat) -> None:
+async def test_a_line_that_may_have_been_written_is_written_once(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection to the database that breaks at COMMIT leaves it open whether the line is there."""
     (call,) = chat.adapter.render(_address(chat), Reply("See the tracking page."))
-    sent = [await chat.adapter.send(replace(call, key=key)) for key in ("row-1", "row-1", "row-2")]
-    assert sent[0] == sent[1] != sent[2]
+    store = chat.adapter._store
+    write = store.write
+
+    async def breaks(store: Store, work: Any) -> Any:
+        await write(work)
+        raise Retry("the connection broke: COMMIT")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "write", breaks)
+        with pytest.raises(Retry):
+            await chat.adapter.send(replace(call, key="row-1"))
+    for key in ("row-1", "row-2"):
+        await chat.adapter.send(replace(call, key=key))
     assert len(await chat.lines()) == 2
 
 

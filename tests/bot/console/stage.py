@@ -134,7 +134,7 @@ async def furnished(folder: Path, knowledge: KnowledgeBase = KNOWLEDGE) -> Async
             courier=courier,
             answering=answering,
             hearing=Hearing(store, answering, bell, idle_ms=86_400_000, bot_id=BOT_ID, kb_id=KB_ID),
-            desk=Desk(store, live, mouth, courier, bell, clock, answering.wake),
+            desk=Desk(store, live, mouth, courier, bell, clock),
             timers=Timers(store, live, mouth, courier, bell, clock, Patience()),
             publishing=publishing,
             measures=Measures(),

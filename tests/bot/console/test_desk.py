@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 
 from bot.wiring import House
@@ -286,3 +287,20 @@ async def test_the_open_pages_hear_of_a_new_customer(gateway: Gateway) -> None:
                     break
             assert id == now["newest"] and now["rung"] > 0
             assert now["trouble"] == ["No media worker is running: photos and voice notes come to the desk."]
+
+
+async def test_nothing_is_resolved_over_words_that_nobody_saw(agent: Visit, house: House) -> None:
+    guest, id = await waiting(house)
+    await agent.post(f"/console/desk/{id}/claim")
+
+    async def seen() -> str:
+        told = re.search(r"""hx-vals='{"seen": (\d+)}'""", (await agent.get(f"/console/desk/{id}")).text)
+        assert told
+        return told[1]
+
+    before = await seen()
+    await guest.says("one more thing: when are you open?")
+    answer = await agent.post(f"/console/desk/{id}/resolve", data={"seen": before})
+    assert answer.status_code == 409
+    assert "has written in the meantime" in answer.text
+    assert (await agent.post(f"/console/desk/{id}/resolve", data={"seen": await seen()})).status_code == 204

@@ -186,7 +186,7 @@ class Customer:
         self,
         containing: str = "",
         *,
-        timeout: float = 10.0,  # noqa: ASYNC109
+        timeout: float = 20.0,  # noqa: ASYNC109
         channel: Room | None = None,
         thread_ts: str | None = None,
     ) -> Seen:
@@ -213,7 +213,7 @@ class Customer:
         self._heard[room.id] = one.ts
         return one
 
-    async def sees(self, containing: str, *, timeout: float = 10.0, channel: Room | None = None) -> Seen:  # noqa: ASYNC109
+    async def sees(self, containing: str, *, timeout: float = 20.0, channel: Room | None = None) -> Seen:  # noqa: ASYNC109
         """The newest message of the bot that contains these words, edits included, waited for.
 
         Raises:

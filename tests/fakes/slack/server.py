@@ -201,7 +201,7 @@ class FakeSlack(Platform):
             }
         )
 
-    async def settled(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109
+    async def settled(self, timeout: float = 20.0) -> None:  # noqa: ASYNC109
         """Wait until every event was acknowledged or given up.
 
         Raises:

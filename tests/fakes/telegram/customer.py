@@ -211,7 +211,7 @@ class Customer:
         self.private.blocked = False
         self._membership("kicked", "member")
 
-    async def hears(self, containing: str = "", *, timeout: float = 10.0, chat: Group | None = None) -> Seen:  # noqa: ASYNC109
+    async def hears(self, containing: str = "", *, timeout: float = 20.0, chat: Group | None = None) -> Seen:  # noqa: ASYNC109
         """The next message of the bot that was not heard before and contains these words, waited for.
 
         Raises:
@@ -233,7 +233,7 @@ class Customer:
         self._heard[room.id] = one.id
         return one
 
-    async def sees(self, containing: str, *, timeout: float = 10.0, chat: Group | None = None) -> Seen:  # noqa: ASYNC109
+    async def sees(self, containing: str, *, timeout: float = 20.0, chat: Group | None = None) -> Seen:  # noqa: ASYNC109
         """The newest message of the bot that contains these words, edits included, waited for.
 
         Raises:

@@ -153,7 +153,7 @@ class FakeTelegram(Platform):
         status, _pause = await self.updates.post(update, secret)
         return status
 
-    async def settled(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109
+    async def settled(self, timeout: float = 20.0) -> None:  # noqa: ASYNC109
         """Wait until every update was confirmed.
 
         Raises:
