@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.store.outbox import Delivery
+from core.store.outbox import Delivery, begun
 from core.store.store import Tx
 from core.values import InboundEvent
 
@@ -45,14 +45,15 @@ async def amended(tx: Tx, conversation: str, events: Sequence[InboundEvent], now
     # It may have been amended already: what we said stands under any of the turns of its events.
     turns = frozenset(turn for _, turn in before if turn)
     said = await tx.outbox.list(conversation)
-    mine = [row for row in said if row.turn in turns and row.state != Delivery.SUPERSEDED]
-    begun = {row.message for row in mine if row.state != Delivery.READY or row.call.since}
-    stand = [row for row in mine if row.message in begun]  # the others can still be withdrawn
+    left = [row for row in said if row.state != Delivery.SUPERSEDED]
+    mine = [row for row in left if row.turn in turns]
+    gone = begun(mine)
+    stand = [row for row in mine if row.message in gone]  # the others can still be withdrawn
     shown = {row.message_id for row in stand}
     whole = len(shown) == 1 and all(row.state == Delivery.SENT for row in stand)
     # Words of ours that came after it would be read before it.
-    latest = next((row for row in reversed(said) if row.state != Delivery.SUPERSEDED and row not in mine), None)
-    reply = shown.pop() if whole and (latest is None or latest.seq < stand[0].seq) else ""
+    latest = max((row.seq for row in left if row.turn not in turns), default=0)
+    reply = shown.pop() if whole and latest < stand[0].seq else ""
     first = bool(said) and said[0].turn in turns
     judged = last.decision
     decision = {name: part for name, part in judged.items() if name != MISSES}

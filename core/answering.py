@@ -39,7 +39,7 @@ from core.values import Address, AttachmentKind, Call, InboundEvent, Problem, Tu
 
 log = structlog.get_logger()
 
-_ARRIVES = 5.0  # seconds for which a reply that is being sent is waited for
+_LANDS = 5.0  # seconds for which a reply that is being sent is waited for
 _PATIENCE = 3  # attempts at a turn that fails for a reason nobody foresaw
 
 
@@ -188,7 +188,7 @@ class Answering:
         try:
             outcome = await self._think(turn, len(events), began, published, company)
             if earlier:  # a first reply that is on its way can be replaced once it has arrived
-                await self._room.courier.settled(id, _ARRIVES)
+                await self._room.courier.settled(id, _LANDS)
             decision = await self._room.store.write(finish)
         except Superseded:
             return  # nothing was settled: the whole turn is heard out again, with what arrived meanwhile

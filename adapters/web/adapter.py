@@ -80,6 +80,7 @@ class WebAdapter:
 
 async def _show(tx: Tx, session: str, line: dict[str, Any], *, look: bool) -> int:
     """Add a line; `look` whether the chat has it already."""
-    if look and (shown := await tx.web.keyed(session, str(line["key"]))) is not None:
-        return shown
+    for shown in await tx.web.after(session, 0) if look else ():
+        if shown.payload.get("key") == line["key"]:
+            return shown.seq
     return await tx.web.append(session, line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -108,6 +108,11 @@ _IDS = select(messages.c.platform_ids).where(messages.c.id == bindparam("of")).w
 _NAME = update(messages).where(messages.c.id == bindparam("of")).values(platform_ids=bindparam("ids"))
 
 
+def begun(rows: Iterable[Outgoing]) -> frozenset[str]:
+    """The messages of which something may have left: they cannot be withdrawn."""
+    return frozenset(row.message for row in rows if row.state is not Delivery.READY or row.call.since)
+
+
 def _from_row(row: Row[Any]) -> Outgoing:
     kept = dict(row._mapping)
     kept |= {"role": Role(row.role), "call": load(Call, kept["call"]), "state": Delivery(row.state)}
@@ -202,11 +207,11 @@ class Outbox:
         """
         rows = [row for turn in sorted(turns) for row in await self.list(conversation, turn=turn)]
         left = [row for row in rows if row.state is not Delivery.SUPERSEDED]
-        begun = {row.message for row in left if row.state is not Delivery.READY or row.call.since}
+        gone = begun(left)
         for row in left:
-            if row.message not in begun:
+            if row.message not in gone:
                 await self._withhold(row.id, row.message, Delivery.SUPERSEDED)
-        return not begun
+        return not gone
 
     async def _withhold(self, id: str, message: str, state: Delivery) -> None:
         await self.failed(id, state)

@@ -32,7 +32,6 @@ _NEXT = (
     .returning(sessions.c.cursor)
 )
 _INSERT = insert(table)
-_LAST = 100  # lines among which one that was just written must be
 _AFTER = (
     select(table.c.seq, table.c.cursor, table.c.payload, table.c.at)
     .where(table.c.session == bindparam("of"), table.c.cursor > bindparam("seen"))
@@ -65,12 +64,6 @@ class Web:
         row = {"session": session, "seq": seq, "cursor": seq, "payload": dict(payload), "at": self._sql.now}
         await self._sql.run(_INSERT, row)
         return seq
-
-    async def keyed(self, session: str, key: str) -> int | None:
-        """The `seq` of the line with this key, if it is among the last lines."""
-        query = select(table.c.seq, table.c.payload).where(table.c.session == session).order_by(table.c.seq.desc())
-        rows = await self._sql.rows(query.limit(_LAST))
-        return next((int(row.seq) for row in rows if row.payload.get("key") == key), None)
 
     async def after(self, session: str, cursor: int) -> tuple[WebMessage, ...]:
         """Lines added or replaced since `cursor`, in the order in which that happened; sort by `seq` to show them."""

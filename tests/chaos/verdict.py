@@ -66,15 +66,22 @@ class Case:
             if one.by == "bot" and (edits or not one.edited) and (unit := _unit_of(one)):
                 yield unit, one
 
-    def amends(self, later: Sequence[int], earlier: Sequence[int], albums: frozenset[str]) -> bool:
+    def amends(self, one: Shown, later: Sequence[int], earlier: Sequence[int], albums: frozenset[str]) -> bool:
         """Whether an answer says an earlier one anew, because a late part of one of its `albums` had come.
 
         It may have to do without the photos that the earlier one had.
         """
         before, after = set(earlier), set(later)
-        late = {self.record.asks[unit].group for unit in after - before}
+        late = {self.record.asks[unit].group for unit in after - before} | self._late(one)
         kept = all(unit in after or self.record.asks[unit].wordless for unit in before)
         return kept and bool(late) and "" not in late and late <= albums
+
+    def _late(self, one: Shown) -> set[str]:
+        """The albums of the parts that came with an answer's turn, also of those that the brain did without."""
+        row, events = self.books.outbox.get(one.key), self.books.events
+        asks = self.record.asks.values()
+        mine = [ask for ask in asks if row and ask.wordless and events.get(ask.event, {}).get("turn") == row["turn"]]
+        return {ask.group for ask in mine if ask.group}
 
     def replaceable(self, first: Shown, second: Shown) -> bool:
         """Whether an answer was one message that had surely arrived when another was decided in its place."""
@@ -208,7 +215,9 @@ def _doubled(case: Case) -> Iterator[Violation]:
             for unit in covers:
                 answers.setdefault(unit, []).append((covers, case.albums(one), one))
     for unit, given in answers.items():
-        if any(not case.amends(later, earlier, albums) for (earlier, albums, _), (later, _, _) in pairwise(given)):
+        if any(
+            not case.amends(one, later, earlier, albums) for (earlier, albums, _), (later, _, one) in pairwise(given)
+        ):
             all_of_them = [covers for covers, _, _ in given]
             yield Violation("doubled", f"question {unit} is part of {len(given)} answers: {all_of_them}")
         for (_, _, first), (_, _, second) in pairwise(given):

@@ -13,7 +13,7 @@ from core.asking import Prediction, Question
 from core.errors import BrainLate, Throttled
 from core.values import Attachment, AttachmentKind, Author, EventKind, Role
 from tests.core.conftest import Road
-from tests.fakes.house import sure
+from tests.fakes.house import FakeCustomer, sure
 
 ONE, TWO = (Attachment(AttachmentKind.PHOTO, ref=name) for name in ("one", "two"))
 
@@ -27,6 +27,18 @@ def album(road: Road) -> Road:
         road.platform.files[name] = content.getvalue()
     road.brain.think = lambda question: sure(question, "return-damaged" if len(question.photos) == 2 else "track-order")
     return road
+
+
+async def given_back(album: Road) -> FakeCustomer:
+    """A customer whose first photo was seen to, and whom an agent took over and gave back without a word."""
+    mia = Author("mia", "Mia", Role.AGENT)
+    ada = album.customer()
+    await ada.says("is this my order?", attachments=(ONE,), group="album")
+    await album.settle()
+    id = (await album.conversation()).id
+    await album.desk.claim(id, mia)
+    await album.desk.hand_back(id, mia)
+    return ada
 
 
 async def test_an_edit_that_finds_an_earlier_answer_is_answered(road: Road) -> None:
@@ -142,13 +154,7 @@ async def test_an_answer_that_cannot_be_replaced_is_corrected_in_words(album: Ro
 
 
 async def test_a_late_part_does_not_change_words_above_what_we_said_since(album: Road) -> None:
-    mia = Author("mia", "Mia", Role.AGENT)
-    ada = album.customer()
-    await ada.says("is this my order?", attachments=(ONE,), group="album")
-    await album.settle()
-    id = (await album.conversation()).id
-    await album.desk.claim(id, mia)
-    await album.desk.hand_back(id, mia)
+    ada = await given_back(album)
     await album.settle()
     await ada.says("", attachments=(TWO,), group="album")
     await album.settle()
@@ -192,13 +198,7 @@ async def test_an_edit_that_was_deleted_while_the_bot_thinks_is_not_answered(roa
 
 async def test_a_late_part_asks_for_a_human_again_when_the_first_one_has_gone(album: Road) -> None:
     album.brain.think = lambda question: BrainLate("nobody is there")
-    mia = Author("mia", "Mia", Role.AGENT)
-    ada = album.customer()
-    await ada.says("is this my order?", attachments=(ONE,), group="album")
-    await album.settle()
-    id = (await album.conversation()).id
-    await album.desk.claim(id, mia)
-    await album.desk.hand_back(id, mia)
+    ada = await given_back(album)
     await ada.says("", attachments=(TWO,), group="album")
     await album.settle()
     assert (await album.conversation()).owner == "desk"

@@ -14,12 +14,23 @@ from core.store.store import Store
 from core.values import Attachment, AttachmentKind, Author, Role
 from tests.core.conftest import Road
 from tests.core.test_edits import ONE, album
-from tests.fakes.house import sure
+from tests.fakes.house import FakeCustomer, sure
 
 __all__ = ["album"]
 
 MIA = Author("mia", "Mia", Role.AGENT)
 WHOLE = "where is my order please?"
+
+
+async def claimed(road: Road) -> tuple[FakeCustomer, str]:
+    """A customer who was answered, and whose conversation Mia has taken over."""
+    ada = road.customer()
+    await ada.says(WHOLE)
+    await road.settle()
+    id = (await road.conversation()).id
+    await road.desk.claim(id, MIA)
+    await road.settle()
+    return ada, id
 
 
 async def test_whoever_cannot_be_answered_gets_a_human(road: Road) -> None:
@@ -78,12 +89,7 @@ async def test_who_wrote_since_they_blocked_us_gets_a_human_for_what_did_not_arr
 
 
 async def test_the_last_words_of_a_conversation_come_before_the_first_of_the_next(road: Road) -> None:
-    ada = road.customer()
-    await ada.says(WHOLE)
-    await road.settle()
-    id = (await road.conversation()).id
-    await road.desk.claim(id, MIA)
-    await road.settle()
+    ada, id = await claimed(road)
     road.platform.trouble = [Retry("bad gateway", after=1.0)]
     await road.desk.say(id, MIA, "Use code X.")
     await road.desk.resolve(id, MIA)
@@ -148,12 +154,7 @@ async def _token(*_: object) -> str:
 
 
 async def test_looks_for_a_turn_do_not_multiply(road: Road) -> None:
-    ada = road.customer()
-    await ada.says(WHOLE)
-    await road.settle()
-    id = (await road.conversation()).id
-    await road.desk.claim(id, MIA)
-    await road.settle()
+    ada, id = await claimed(road)
     road.platform.trouble = [Retry("bad gateway", after=60.0)]
     await road.desk.say(id, MIA, "Use code X.")
     await road.until(lambda: not road.platform.trouble)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -15,45 +13,16 @@ from adapters.telegram.client import Client
 from adapters.telegram.sending import Sender
 from core import wire
 from core.errors import BadInput, Blocked, Broken, OutcomeUnknown, PolydeskError, Refused, Retry, Throttled, Unreadable
-from core.values import Address, Attachment, AttachmentKind, Call, Choice, Problem, Reply, Sent
+from core.values import Attachment, AttachmentKind, Call, Choice, Problem, Reply, Sent
 from tests.adapters.stage import Ear, Shelf, picture
-from tests.adapters.telegram.stage import connected
-from tests.fakes.telegram import Customer, FakeTelegram
+from tests.adapters.telegram.stage import address, connected, say, talking
+from tests.fakes.telegram import FakeTelegram
 
 
 @pytest.fixture
 async def telegram() -> AsyncIterator[FakeTelegram]:
     async with FakeTelegram() as platform:
         yield platform
-
-
-@asynccontextmanager
-async def talking(
-    telegram: FakeTelegram, shelf: Shelf | None = None
-) -> AsyncIterator[tuple[TelegramAdapter, Customer]]:
-    """A customer who has said something, so that we may write."""
-    ada = telegram.customer()
-    await ada.says("hi")
-    async with connected(telegram, Ear(), shelf) as adapter:
-        yield adapter, ada
-
-
-def address(telegram: FakeTelegram, chat: int, thread: str = "") -> Address:
-    return Address("telegram", str(telegram.world.bot.id), str(chat), thread)
-
-
-async def say(adapter: TelegramAdapter, where: Address, reply: Reply) -> list[Sent]:
-    """Send a reply as the outbox would: its calls have been JSON in between."""
-    return [await patiently(adapter, wire.loads(Call, wire.dumps(call))) for call in adapter.render(where, reply)]
-
-
-async def patiently(adapter: TelegramAdapter, call: Call) -> Sent:
-    """As the outbox does: what was throttled is sent when its time has come."""
-    while True:
-        try:
-            return await adapter.send(call)
-        except Throttled as problem:
-            await asyncio.sleep(problem.after)
 
 
 async def test_words_arrive_with_style_and_buttons(telegram: FakeTelegram) -> None:
@@ -134,21 +103,6 @@ async def test_pictures_that_are_gone_do_not_take_the_words_with_them(telegram: 
         ("photo", ""),
     ]
     assert seen[0].buttons == ("K",) and seen[0].styled == (("bold", "one"),)
-
-
-async def test_an_edit_replaces_words_captions_and_buttons(telegram: FakeTelegram) -> None:
-    shelf = Shelf()
-    async with talking(telegram, shelf) as (adapter, ada):
-        here = address(telegram, ada.id)
-        (text,) = await say(adapter, here, Reply("one", (Choice("k", "K"),)))
-        (photo,) = await say(adapter, here, Reply("one", pictures=(shelf.put(picture()),)))
-        (edited,) = await say(adapter, here, Reply("**two**", edits=text.message))
-        (again,) = await say(adapter, here, Reply("**two**", edits=text.message))
-        (captioned,) = await say(adapter, here, Reply("two", edits=photo.message))
-    seen = [one for one in ada.seen if one.by_bot]
-    assert [(one.text, one.kind, one.buttons) for one in seen] == [("two", "text", ()), ("two", "photo", ())]
-    assert edited == again == text  # an edit that changes nothing is a success
-    assert captioned == photo
 
 
 async def test_busy_shows_that_somebody_types(telegram: FakeTelegram) -> None:
@@ -295,25 +249,6 @@ async def test_a_connection_that_breaks_leaves_the_outcome_unknown(telegram: Fak
         telegram.drop_next("editMessageText", after_effect=after_effect)
         with pytest.raises(Retry):
             await say(adapter, address(telegram, ada.id), Reply("z", edits=sent.message))
-
-
-async def test_words_that_cannot_be_edited_any_more_are_said_anew(telegram: FakeTelegram) -> None:
-    async with talking(telegram) as (adapter, ada):
-        here = address(telegram, ada.id)
-        (sent,) = await say(adapter, here, Reply("See the tracking page."))
-        telegram.fail_next("editMessageText", 400, description="Bad Request: message to edit not found")
-        (anew,) = await say(adapter, here, Reply("Send us a photo.", edits=sent.message))
-        assert anew.message != sent.message
-        assert [one.text for one in ada.seen][-1] == "Send us a photo."
-        # What may have been said anew already is not said once more
-        telegram.fail_next("editMessageText", 400, description="Bad Request: message can't be edited")
-        (call,) = adapter.render(here, Reply("No photo needed.", edits=sent.message))
-        with pytest.raises(OutcomeUnknown, match="said anew"):
-            await adapter.send(replace(call, since=1))
-        # Whoever blocks the bot blocks it in edits too
-        await ada.blocks_bot()
-        with pytest.raises(Blocked):
-            await say(adapter, here, Reply("z", edits=sent.message))
 
 
 async def test_a_call_that_cannot_have_left_may_be_made_again(telegram: FakeTelegram) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.bot.console.browsing import PHONE, chromium, drop, held_back, log_in, page_of
 from tests.bot.console.stage import ADMIN, AGENT, OTHER_AGENT, Gateway, jpeg
@@ -24,6 +24,15 @@ window.Notification = class {
 const start = OscillatorNode.prototype.start;
 OscillatorNode.prototype.start = function (...at) { heard.tones += 1; return start.apply(this, at); };
 """
+
+
+async def taken_over(customer: Page, mia: Page) -> None:
+    """A customer asks for a person, and Mia takes over."""
+    await customer.goto("/")
+    await customer.get_by_role("button", name="Talk to a person").click()
+    await log_in(mia, AGENT)
+    await mia.locator(".ticket").click()
+    await mia.locator("#head").get_by_role("button", name="Take over").click()
 
 
 async def test_a_customer_waits_is_taken_over_answered_and_handed_back(gateway: Gateway) -> None:
@@ -97,11 +106,7 @@ async def test_what_an_agent_types_survives_colleagues_reloads_and_refusals(gate
         page_of(browser, gateway.url) as mia,
         page_of(browser, gateway.url) as tom,
     ):
-        await customer.goto("/")
-        await customer.get_by_role("button", name="Talk to a person").click()
-        await log_in(mia, AGENT)
-        await mia.locator(".ticket").click()
-        await mia.locator("#head").get_by_role("button", name="Take over").click()
+        await taken_over(customer, mia)
         box = mia.locator("#composer textarea")
         await box.fill("A long answer that took an hour")
         # Voice notes that play are not touched by what arrives
@@ -133,11 +138,7 @@ async def test_what_is_on_its_way_is_said_once_and_what_is_typed_meanwhile_stays
         page_of(browser, gateway.url) as customer,
         page_of(browser, gateway.url) as mia,
     ):
-        await customer.goto("/")
-        await customer.get_by_role("button", name="Talk to a person").click()
-        await log_in(mia, AGENT)
-        await mia.locator(".ticket").click()
-        await mia.locator("#head").get_by_role("button", name="Take over").click()
+        await taken_over(customer, mia)
         box = mia.get_by_role("textbox", name="Answer")
         said = customer.locator(".line.agent")
         # Given a server whose answer is lost
@@ -183,11 +184,7 @@ async def test_words_do_not_leave_without_their_photo(gateway: Gateway) -> None:
         page_of(browser, gateway.url) as customer,
         page_of(browser, gateway.url) as mia,
     ):
-        await customer.goto("/")
-        await customer.get_by_role("button", name="Talk to a person").click()
-        await log_in(mia, AGENT)
-        await mia.locator(".ticket").click()
-        await mia.locator("#head").get_by_role("button", name="Take over").click()
+        await taken_over(customer, mia)
         box = mia.get_by_role("textbox", name="Answer")
         # Given a photo that cannot be read, on a slow line
         came = await held_back(mia, "**/uploads**")
