@@ -236,7 +236,7 @@ def cost(local: Local, cases: Sequence[Case]) -> list[str]:
     return rows
 
 
-def silenced(bench: Bench, local: Local, shelf: Shelf, case: Case) -> tuple[float, float] | None:
+def silenced(bench: Bench, local: Local, shelf: Shelf, case: Case, others: int = OTHERS) -> tuple[float, float] | None:
     """What the card's entry loses when the seconds of the first words are silenced, and those of other words."""
     said = listened(local, case)
     told, wave = bench.card(said), audio.decode(Path(case.voice).read_bytes()).wave
@@ -246,14 +246,14 @@ def silenced(bench: Bench, local: Local, shelf: Shelf, case: Case) -> tuple[floa
     first = max(spoken, key=lambda piece: piece["moved"])
     asked = [said]
     rest = [one for one in spoken if one is not first]
-    for piece in (first, *rest[:: max(1, len(rest) // OTHERS)]):
+    for piece in (first, *rest[:: max(1, len(rest) // others)][:others]):
         start, end = (int(second * RATE) for second in piece["seconds"])
         quiet = wave.copy()
         quiet[start:end] = 0
         (heard,) = shelf.speech.transcribe([quiet])
         asked.append(replace(said, transcript=heard.text, certainty=heard.confidence, segments=heard.segments))
-    full, top, *others = bench.scores(asked, told["entry"])
-    return full - top, full - float(np.mean(others))
+    full, top, *left = bench.scores(asked, told["entry"])
+    return full - top, full - float(np.mean(left))
 
 
 def painted(bench: Bench, local: Local, shelf: Shelf, case: Case) -> tuple[float, float] | None:
