@@ -15,6 +15,7 @@ from core import wire
 from core.asking import Prediction, Question
 from core.errors import PolydeskError, Unreadable
 from core.knowledge.entries import KnowledgeBase, Release
+from core.knowledge.lint import Finding
 from core.store.blobs import BlobFolder
 from workers import media
 from workers.configuration import Configuration
@@ -32,7 +33,7 @@ from workers.model.shelf import Shelf
 from workers.model.trained import Trained
 from workers.perceiving import Perceived, Read, perceive
 from workers.rehearsal import rehearse_media, rehearse_words
-from workers.tongues import Spoken, spoken
+from workers.tongues import Spoken, foreign, spoken
 
 log = structlog.get_logger()
 
@@ -153,6 +154,10 @@ class Engine:
     def encoder(self, knowledge: KnowledgeBase) -> TextEncoder:
         """The text encoder for a knowledge base's own language."""
         return self._shelf.text("en" if knowledge.language.startswith("en") else knowledge.language)
+
+    def strange(self, knowledge: KnowledgeBase) -> tuple[Finding, ...]:
+        """What of a knowledge base its text encoder was not trained for."""
+        return foreign(knowledge, self.encoder(knowledge).languages, self._shelf.language)
 
     @property
     def pictures(self) -> tuple[str, int]:

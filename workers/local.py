@@ -13,6 +13,7 @@ from core.asking import Prediction, Question
 from core.errors import Broken
 from core.knowledge.entries import KnowledgeBase, Release
 from core.knowledge.files import load
+from core.knowledge.lint import Finding
 from core.store.tables import new_id
 from workers.configuration import Configuration
 from workers.encodings import Encodings
@@ -36,6 +37,11 @@ class Local:
     def encoder(self) -> TextEncoder:
         """The text encoder for the knowledge base's language."""
         return self._engine.encoder(self.knowledge)
+
+    @property
+    def strange(self) -> tuple[Finding, ...]:
+        """What of the knowledge base its text encoder was not trained for."""
+        return self._engine.strange(self.knowledge)
 
     @property
     def pictures(self) -> tuple[str, int]:

@@ -20,12 +20,13 @@ from bot.settings import data_folder, load
 from bot.wiring import KB_ID
 from core.bell import Bell
 from core.clock import WallClock
-from core.errors import BadInput
+from core.errors import BadInput, Broken
 from core.knowledge.diff import diff as differences
 from core.knowledge.diff import lines
 from core.knowledge.entries import KnowledgeBase
 from core.knowledge.export import save
 from core.knowledge.files import load as load_file
+from core.knowledge.lint import Finding
 from core.knowledge.lint import lint as findings
 from core.knowledge.spreadsheet import from_csv, to_csv
 from core.knowledge.zips import from_zip
@@ -93,11 +94,13 @@ def export(
 def lint(path: Annotated[Path | None, typer.Argument(help="Files to check; without it, the draft.")] = None) -> None:
     """Warn about what will confuse customers; errors of the format end with status 2."""
     if path is not None:
-        _show(load_file(path, look=True))
+        knowledge = load_file(path, look=True)
+        _show(knowledge, _strange(knowledge))
         return
 
     async def check(publishing: Publishing) -> None:
-        _show(await publishing.draft())
+        draft = await publishing.draft()
+        _show(draft, await asyncio.to_thread(_strange, draft))
 
     _with(check)
 
@@ -141,8 +144,22 @@ def rollback(number: Annotated[int, typer.Argument(help="The release to publish 
     _with(back)
 
 
-def _show(knowledge: KnowledgeBase) -> None:
-    found = findings(knowledge)
+def _strange(knowledge: KnowledgeBase) -> tuple[Finding, ...]:
+    """What the text encoder was not trained for; other warnings need no models, so these may be missing."""
+    from workers.model.shelf import Shelf
+    from workers.tongues import foreign
+
+    settings = load()
+    shelf = Shelf(settings.models, text=settings.text_model)
+    try:
+        return foreign(knowledge, shelf.text(knowledge.language).languages, shelf.language)
+    except Broken as problem:
+        typer.echo(f"nobody looked at languages: {problem}", err=True)
+        return ()
+
+
+def _show(knowledge: KnowledgeBase, more: tuple[Finding, ...]) -> None:
+    found = (*findings(knowledge), *more)
     for finding in found:
         typer.echo(finding.message)
     typer.echo(f"{len(knowledge.entries)} entries, {len(found)} warnings.", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from bot.settings import load
 from core.asking import Answer, Decision, Escalate, Prediction
 from core.errors import BadInput
 from core.knowledge.entries import KnowledgeBase
+from core.knowledge.lint import Finding
 from core.policy import alone, kind
 from core.texts import say
 from workers.configuration import Configuration
@@ -43,6 +45,7 @@ def ask(
     from workers.local import Local
 
     with Local.open(kb, configured(), model) as local:
+        warn(local.strange)
         prediction = local.ask(text, photos, voices, tuple(history or ()), explain=True)
         decision = alone(prediction, local.knowledge)
         told = describe(prediction, decision, local.knowledge, local.name)
@@ -69,6 +72,7 @@ def evaluate(
     from workers.local import Local
 
     with Local.open(kb, configured(), model, builtins=False) as local:
+        warn(local.strange)
         figures, lines = run(local, cases)
     if predictions is not None:
         predictions.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
@@ -76,6 +80,12 @@ def evaluate(
         json_out.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n")
     typer.echo(_table(figures))
     typer.echo("\n" + "\n".join(_budget(figures["error_budget"])))
+
+
+def warn(findings: Iterable[Finding]) -> None:
+    """Say on stderr what will disappoint somebody."""
+    for finding in findings:
+        typer.echo(f"warning: {finding.message}", err=True)
 
 
 def describe(prediction: Prediction, decision: Decision, knowledge: KnowledgeBase, name: str) -> dict[str, Any]:
