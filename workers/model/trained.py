@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import BadInput
+from core.errors import BadInput, Broken
 from core.knowledge.entries import KnowledgeBase
 from workers.model.calibration import Thresholds
 from workers.model.fusion.gate import Gate, shipped
@@ -24,6 +26,7 @@ FORM = 1
 FILE, PHOTOS, TEXT, GATE = "model.json", "photos.npz", "text", "gate.safetensors"
 FIXED, LATE = "fixed", "late"
 FUSIONS = (FIXED, LATE)
+_OF = "of:"  # before an entry's id, which may be a word that NumPy takes for itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Trained:
     `fusion` names how channels are pooled; `learned` maps an entry's id to what history taught; `photos` to vectors
     (n, dim) of the image encoder `image`; `correction` is applied to confidences. `answer_at` is the threshold that
     labelled questions proved for `budget`, 0 when none did: then the knowledge base's own calibration decides.
-    `encoder` is the digest of the text encoder it was trained with.
+    `encoder` is the digest of the text encoder it was trained with, `text` the folder of that encoder where it was
+    fine-tuned.
     """
 
     encoder: str
@@ -59,6 +63,14 @@ class Trained:
     def pool(self) -> Fusion:
         """What makes one opinion of several."""
         return LogPool() if self.fusion == FIXED else self.gate or shipped()
+
+    def must_fit(self, encoder: str) -> None:
+        """Raise BadInput unless it was trained with this text encoder; says what to do."""
+        if encoder != self.encoder:
+            raise BadInput(
+                f"the model was trained with the text encoder {self.encoder}, but the settings and the knowledge "
+                f"base's language make it {encoder}: set POLYDESK_TEXT_MODEL as it was then, or train again"
+            )
 
     def taught(self, knowledge: KnowledgeBase) -> KnowledgeBase:
         """The knowledge base with the words of past customers among its variants; unknown entries are passed over."""
@@ -97,13 +109,13 @@ class Trained:
         return evidence | {"without": round(self.sure(evidence["without"]), 4)}
 
     def save(self, folder: Path) -> None:
-        """Write it; `model.json` comes last, so that a folder that has one is whole."""
-        folder.mkdir(parents=True, exist_ok=True)
-        if self.photos:
-            with (folder / PHOTOS).open("wb") as file:
-                np.savez(file, allow_pickle=False, **{id: some.astype(np.float16) for id, some in self.photos.items()})
-        if self.gate is not None:
-            (folder / GATE).write_bytes(self.gate.to_bytes())
+        """Write it; `model.json` comes last, so that a folder that has one is whole.
+
+        A fine-tuned text encoder that lies elsewhere is copied into the folder; what an earlier model left is gone.
+
+        Raises:
+            Broken: it cannot be written.
+        """
         plain: dict[str, Any] = {
             "form": FORM,
             "encoder": self.encoder,
@@ -114,9 +126,37 @@ class Trained:
             "answer_at": self.answer_at,
             "budget": self.budget,
         }
-        draft = folder / f"{FILE}.new"
-        draft.write_text(json.dumps(plain, ensure_ascii=False, indent=1), encoding="utf-8")
-        draft.replace(folder / FILE)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / FILE).unlink(missing_ok=True)
+            for name, content in self._parts().items():
+                if content is None:
+                    (folder / name).unlink(missing_ok=True)
+                else:
+                    (folder / name).write_bytes(content)
+            if self.text != folder / TEXT:
+                shutil.rmtree(folder / TEXT, ignore_errors=True)
+                if self.text is not None:
+                    scratch = folder / f".{TEXT}.new"
+                    shutil.rmtree(scratch, ignore_errors=True)
+                    shutil.copytree(self.text, scratch)
+                    scratch.rename(folder / TEXT)
+            draft = folder / f"{FILE}.new"
+            draft.write_text(json.dumps(plain, ensure_ascii=False, indent=1), encoding="utf-8")
+            draft.replace(folder / FILE)
+        except OSError as problem:
+            raise Broken(f"the model cannot be written to {folder} ({problem}): free space there") from problem
+
+    def _parts(self) -> dict[str, bytes | None]:
+        """The files beside `model.json`; None for one that this model has not."""
+        photos = io.BytesIO()
+        np.savez(
+            photos, allow_pickle=False, **{f"{_OF}{id}": some.astype(np.float16) for id, some in self.photos.items()}
+        )
+        return {
+            PHOTOS: photos.getvalue() if self.photos else None,
+            GATE: self.gate.to_bytes() if self.gate is not None else None,
+        }
 
     @classmethod
     def load(cls, folder: Path) -> Trained:
@@ -138,7 +178,7 @@ class Trained:
             photos: dict[str, Floats] = {}
             if (folder / PHOTOS).is_file():
                 with np.load(folder / PHOTOS, allow_pickle=False) as arrays:
-                    photos = {id: arrays[id].astype(np.float32) for id in arrays.files}
+                    photos = {id.removeprefix(_OF): arrays[id].astype(np.float32) for id in arrays.files}
             return cls(
                 encoder=str(plain["encoder"]),
                 fusion=plain["fusion"],
