@@ -52,6 +52,10 @@ class Local:
         question = Question(new_id(), self._release, text, tuple(photos), tuple(voices), tuple(history))
         return self._engine.listen(question)
 
+    def look(self, photo: str) -> Said:
+        """What a photo shows, nothing read in it; raises PolydeskError when it cannot be read."""
+        return self._engine.look(photo, self.knowledge)
+
     @property
     def name(self) -> str:
         """The knowledge base's title with the beginning of its digest."""
@@ -87,19 +91,21 @@ class Local:
         knowledge = load(kb)
         shelf = shelf or Shelf.of(configuration, trained.text if trained is not None else None)
         release = hashlib.sha256(wire.dumps(knowledge).encode()).hexdigest()
+        looks = photos or any(entry.photos for entry in knowledge.live) or bool(trained and trained.photos)
         cache = Encodings(configuration.encodings)
         engine = Engine(
             shelf,
             _read,
             lambda blob: Release("local", 0, knowledge),
             cache,
-            photos=photos or any(entry.photos for entry in knowledge.live) or bool(trained and trained.photos),
+            photos=looks,
             builtins=builtins,
             trained=trained,
         )
         try:
             if trained is not None:
-                trained.must_fit(engine.encoder(knowledge).digest)
+                sees = trained.joint is not None and looks
+                trained.must_fit(engine.encoder(knowledge).digest, engine.pictures[0] if sees else "")
             yield cls(engine, knowledge, release)
         finally:
             cache.close()

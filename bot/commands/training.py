@@ -16,6 +16,9 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="The folder of the model; made when it is not there.")],
     history: Annotated[Path | None, typer.Option(help="What `polydesk history export` wrote.")] = None,
     finetune: Annotated[bool, typer.Option("--finetune", help="Fine-tune the text encoder too: minutes.")] = False,
+    strategy: Annotated[
+        str, typer.Option(help="How channels are fused: auto, late, fixed, early, weighted, attention or serial.")
+    ] = "auto",
     compare: Annotated[bool, typer.Option("--compare", help="Also train the other fusion strategies.")] = False,
 ) -> None:
     """Train on a knowledge base and past conversations; writes a model with a report.
@@ -29,11 +32,12 @@ def train(
     from workers.train.run import train as run
 
     with Log(out / "log") as log:
-        found = run(kb, history, out, configured(), log, compare=compare, finetune=finetune)
+        found = run(kb, history, out, configured(), log, compare=compare, finetune=finetune, strategy=strategy)
     for one in found.strategies:
         mark = "*" if one.name == found.chosen else " "
         accuracy = "" if one.accuracy.value is None else f"{100 * one.accuracy.value:5.1f} % right"
         typer.echo(f"{mark} {one.name:<30} {accuracy}")
+    typer.echo(f"{found.chosen} was chosen: {found.reason}")
     if found.finetuned is not None:
         typer.echo(found.finetuned.why)
     if not found.held:

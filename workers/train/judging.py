@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.knowledge.entries import NONE
 from workers.configuration import Configuration
 from workers.evaluation import evaluate
 from workers.local import Local
@@ -23,8 +24,14 @@ _SHOWN = 140  # characters of a question in the report
 _SLACK = 1e-9
 
 
-def chosen(judgements: Mapping[str, Sequence[Judged]], validation: Sequence[Asked]) -> tuple[str, str]:
-    """The learned gate, unless fixed weights were surer of what is right on these labels; then why, in a sentence."""
+def chosen(judgements: Mapping[str, Sequence[Judged]], validation: Sequence[Asked], wish: str = "") -> tuple[str, str]:
+    """The way of fusing with the reason, in a sentence.
+
+    What was wished for if it is there; else the learned gate, unless fixed weights were surer of what is right on these
+    labels.
+    """
+    if wish in judgements:
+        return wish, _wished(wish, judgements, validation)
     mixed = [place for place, one in enumerate(validation) if len(one.opinions) > 1]
     if len(mixed) < ENOUGH:
         return LATE, (
@@ -40,6 +47,15 @@ def chosen(judgements: Mapping[str, Sequence[Judged]], validation: Sequence[Aske
     fixed = bool(gained.mean() > gained.std() / np.sqrt(len(mixed)))
     better = "fixed weights were surer" if fixed else "the learned gate was at least as sure of what is right"
     return (FIXED if fixed else LATE), f"{better} on {len(mixed)} labelled questions of several channels"
+
+
+def _wished(wish: str, judgements: Mapping[str, Sequence[Judged]], validation: Sequence[Asked]) -> str:
+    found = {name: sum(right(judgements[name], validation)) for name in dict.fromkeys((wish, LATE))}
+    if not validation:
+        return "it was asked for with --strategy; there are no labelled questions to compare it by"
+    inside = sum(one.example.expect != NONE for one in validation)
+    told_of = ", ".join(f"{name} finds {many}" for name, many in found.items())
+    return f"it was asked for with --strategy: of {inside} labelled questions with an entry {told_of}"
 
 
 def correction(judged: Sequence[Judged], validation: Sequence[Asked]) -> tuple[Recalibration, told.Calibration | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from workers.local import Local
 from workers.model.adapt import Adapted
 from workers.model.heads import Floats
 from workers.model.heard import Said
-from workers.model.trained import Learned, Trained
+from workers.model.trained import LEARNED, Learned, Trained
 from workers.train import results as told
 from workers.train.log import Log
 from workers.train.measuring import Asked, labelled
@@ -26,11 +26,26 @@ WITHHELD = 5  # one phrase of so many is held out where there is no history
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Pictured:
+    """A photo of an entry: its name in the matcher of photos, its vector (pictures,), and what it shows in words.
+
+    `shown` (d,) is None where nobody can tell; `said` is what a customer wrote or said beside it.
+    """
+
+    entry: str
+    name: str
+    vector: Floats
+    shown: Floats | None
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Ground:
     """Everything heard with one text encoder.
 
     `model` is what the labelled turns taught, `adapted` the knowledge base with it; `validation` and `held` are
-    labelled questions that it was not taught. `words` and `pictures` are the lengths of text and image vectors.
+    labelled questions that it was not taught. `words` and `pictures` are the lengths of text and image vectors,
+    `photos` those that belong to an entry.
     """
 
     model: Trained
@@ -39,6 +54,7 @@ class Ground:
     held: list[Asked]
     words: int
     pictures: int
+    photos: tuple[Pictured, ...] = ()
 
 
 def parted(knowledge: KnowledgeBase, past: History) -> tuple[KnowledgeBase, Splits]:
@@ -71,13 +87,21 @@ def ground(
     heard = _heard((*parts.train, *parts.validation, *parts.held_out), local, log, warnings, stage)
     digest, pictures = local.pictures
     encoder = local.encoder
+    photos = tuple(_pictured(local, knowledge, parts.train, heard))
+    own: dict[str, list[Floats]] = defaultdict(list)
+    for one in photos:
+        if one.name.startswith(LEARNED):
+            own[one.entry].append(one.vector)
     model = Trained(
-        encoder.digest, learned=_learned(parts.train, heard), photos=_photos(parts.train, heard), image=digest
+        encoder.digest,
+        learned=_learned(parts.train, heard),
+        photos={id: np.stack(some) for id, some in own.items()},
+        image=digest,
     )
     with log.stage("knowledge base"):
         adapted = local.adapt(knowledge, model)
     validation, held = (labelled(part, heard, adapted, encoder) for part in (parts.validation, parts.held_out))
-    return Ground(model, adapted, validation, held, encoder.dim, pictures)
+    return Ground(model, adapted, validation, held, encoder.dim, pictures, photos)
 
 
 def counts(knowledge: KnowledgeBase, past: History, parts: Splits) -> told.Counts:
@@ -124,10 +148,30 @@ def _learned(examples: Sequence[Example], heard: Mapping[int, Said]) -> dict[str
     return {id: Learned(tuple(dict.fromkeys(phrases[id])), photos[id]) for id in sorted(ids)}
 
 
-def _photos(examples: Sequence[Example], heard: Mapping[int, Said]) -> dict[str, Floats]:
-    found: dict[str, list[Floats]] = defaultdict(list)
+def _pictured(
+    local: Local, knowledge: KnowledgeBase, examples: Sequence[Example], heard: Mapping[int, Said]
+) -> Iterator[Pictured]:
+    """The example photos, then those that customers sent, each entry's numbered as `Trained.photos` has them."""
+    for entry in knowledge.live:
+        for name in entry.photos:
+            try:
+                seen = local.look(name)
+            except PolydeskError:  # the linter has named it
+                continue
+            yield from _each(entry.id, [name], seen)
+    many: dict[str, int] = defaultdict(int)
     for example in examples:
         said = heard.get(example.line)
-        if said is not None and said.photos is not None and example.expect != NONE and example.by != "silence":
-            found[example.expect].append(said.photos)
-    return {id: np.concatenate(some) for id, some in found.items()}
+        if said is None or said.photos is None or example.expect == NONE or example.by == "silence":
+            continue
+        names = [f"{LEARNED}{many[example.expect] + place}" for place in range(1, len(said.photos) + 1)]
+        many[example.expect] += len(names)
+        yield from _each(example.expect, names, said)
+
+
+def _each(entry: str, names: Sequence[str], seen: Said) -> Iterator[Pictured]:
+    words = " ".join(part for part in (seen.text, seen.transcript) if part).strip()
+    for place, name in enumerate(names):
+        if seen.photos is not None:
+            shown = seen.shown[place] if seen.shown is not None else None
+            yield Pictured(entry, name, seen.photos[place], shown, words)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+from core.errors import BadInput
 from core.knowledge.entries import KnowledgeBase
 from core.knowledge.files import load
 from core.knowledge.history import History, load_history
@@ -15,17 +16,19 @@ from workers.configuration import Configuration
 from workers.local import Local
 from workers.model.fusion.gate import shipped
 from workers.model.selective import select
-from workers.model.trained import FIXED, LATE
+from workers.model.trained import FUSIONS, LATE, VECTORS
 from workers.train import encoder, judging, parting
 from workers.train import results as told
-from workers.train.compared import rivals
+from workers.train.compared import Trained, rivals
 from workers.train.kept import Listened
 from workers.train.log import Log, read
 from workers.train.measuring import ablation, compared, measured, right, weights
 from workers.train.parting import Ground, ground
 from workers.train.report import write
 from workers.train.resuming import LOG, Work, inputs
+from workers.train.strategies import Points
 
+AUTO = "auto"  # the learned gate or fixed weights
 BUDGETS = (0.01, 0.02, 0.05)
 
 
@@ -38,6 +41,7 @@ def train(
     *,
     compare: bool = False,
     finetune: bool = False,
+    strategy: str = AUTO,
 ) -> told.Results:
     """Train, measure, and write `out`: the model, `results.json`, `report.html`.
 
@@ -50,17 +54,21 @@ def train(
         configuration: which encoders.
         log: what it says while it runs.
         compare: also train the strategies that fuse vectors, and a baseline, for the table.
+        strategy: how channels are fused: a name of `workers.model.trained.FUSIONS`, or `auto`: the learned gate or
+            fixed weights, whatever labelled questions say is surer.
         finetune: also fine-tune the text encoder, which is kept where it is not worse than the one that ships.
 
     Raises:
         KnowledgeError: a file is wrong, every problem named. BadInput: the encoder cannot be fine-tuned. Broken:
             weights are missing, the folder cannot be written.
     """
+    if strategy not in (AUTO, *FUSIONS):
+        raise BadInput(f"there is no strategy {strategy!r}: name one of {', '.join((AUTO, *FUSIONS))}")
     knowledge = load(kb)
     past = load_history(history, entries=[entry.id for entry in knowledge.entries]) if history else History(())
     warnings = [*lint(knowledge), *(Finding("history", note) for note in past.notes)]
     source = encoder.offered(configuration, knowledge) if finetune else None
-    mark = inputs(knowledge, past, configuration, compare=compare, finetune=finetune)
+    mark = inputs(knowledge, past, configuration, compare=compare, finetune=finetune, strategy=strategy)
     reduced, parts = parting.parted(knowledge, past)
     with Work(out, mark, log) as work:
         shelf = Listened.keeping(configuration, work.heard)
@@ -75,7 +83,7 @@ def train(
                     other = ground(local, reduced, parts, log, warnings, "listening again")
                 found = encoder.judged(known, other, found)
                 known = replace(other, model=replace(other.model, text=folder)) if found.kept else known
-        results = _fused(knowledge, known, out, log, compare=compare)
+        results = _fused(knowledge, known, out, log, compare=compare, strategy=strategy)
         with log.stage("cases"):
             promotion = judging.promotion(kb, configuration, out)
         results = replace(
@@ -98,14 +106,22 @@ def _opened(kb: Path, configuration: Configuration, shelf: Listened) -> Abstract
     return Local.open(kb, configuration, builtins=False, photos=True, shelf=shelf)
 
 
-def _fused(knowledge: KnowledgeBase, known: Ground, out: Path, log: Log, *, compare: bool) -> told.Results:
+def _fused(
+    knowledge: KnowledgeBase, known: Ground, out: Path, log: Log, *, compare: bool, strategy: str
+) -> told.Results:
     """Choose the way of fusing, correct its confidences, save the model; how it did on what was held out."""
     adapted, validation, held, budget = known.adapted, known.validation, known.held, knowledge.error_budget
-    ways = rivals(adapted, log, compare=compare, words=known.words, pictures=known.pictures)
-    chosen, reason = judging.chosen(
-        {name: measured(ways[name], adapted, validation) for name in (FIXED, LATE)}, validation
-    )
-    judged = measured(ways[chosen], adapted, validation)
+    shown = {(one.entry, one.name): one.shown for one in known.photos if one.shown is not None}
+    points = Points.of(adapted, known.pictures, {place: one for place, one in shown.items() if len(one) == known.words})
+    if strategy in VECTORS and not len(points.phrases):
+        raise BadInput(
+            f"--strategy {strategy} learns from phrases, and the knowledge base has none: add questions to it"
+        )
+    names = VECTORS if compare else (strategy,) if strategy in VECTORS else ()
+    ways = rivals(adapted, log, points, names, baseline=compare)
+    judgements = {name: measured(way, adapted, validation) for name, way in ways.items()}
+    chosen, reason = judging.chosen(judgements, validation, strategy)
+    judged, way = judgements[chosen], ways[chosen]
     correction, fitted = judging.correction(judged, validation)
     # Every second labelled question corrects the confidences, the others prove the thresholds.
     sure = [float(correction(one.sure)) for one in judged[1::2]]
@@ -118,6 +134,7 @@ def _fused(knowledge: KnowledgeBase, known: Ground, out: Path, log: Log, *, comp
         answer_at=proven[0].threshold if proven[0].guaranteed else 0.0,
         budget=budget,
         gate=shipped() if chosen == LATE else None,
+        joint=way.joint if isinstance(way, Trained) else None,
     )
     limits = model.limits(adapted.thresholds, budget)
     outcomes = {name: measured(way, adapted, held) for name, way in ways.items()}

@@ -11,6 +11,8 @@ import pytest
 
 from core.errors import BadInput, Broken
 from core.knowledge.entries import Entry, KnowledgeBase
+from tests.workers.model.wordy import Wordy
+from workers.model.adapt import adapt
 from workers.model.calibration import Thresholds
 from workers.model.fusion.gate import Gate
 from workers.model.fusion.pool import LogPool
@@ -50,7 +52,7 @@ def test_what_was_learned_comes_back(tmp_path: Path) -> None:
         0.8,
     )
     np.testing.assert_array_equal(again.photos["hours"], model().photos["hours"])
-    assert isinstance(again.pool, Gate)
+    assert isinstance(again.over(adapt(KNOWLEDGE, text=Wordy())), Gate)
 
 
 def test_customers_words_become_variants_once_and_only_of_entries_that_are_there() -> None:
@@ -80,7 +82,7 @@ def test_what_is_left_without_a_channel_is_corrected_likewise() -> None:
 
 def test_fixed_weights_stay_fixed(tmp_path: Path) -> None:
     Trained("m", fusion=FIXED).save(tmp_path)
-    assert isinstance(Trained.load(tmp_path).pool, LogPool)
+    assert isinstance(Trained.load(tmp_path).over(adapt(KNOWLEDGE, text=Wordy())), LogPool)
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"form": 1}', json.dumps({"form": 1, "encoder": "m", "fusion": "x"})])
