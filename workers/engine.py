@@ -27,10 +27,10 @@ from workers.model.conse import Conse
 from workers.model.encodings import EncodingCache, key
 from workers.model.heads import Floats
 from workers.model.heard import Said, hear
-from workers.model.ports import TextEncoder, WordTower
+from workers.model.ports import ImageFeatures, TextEncoder, WordTower
 from workers.model.scoring import Scored, score_all
 from workers.model.shelf import Shelf
-from workers.model.trained import Trained
+from workers.model.trained import LEARNED, Trained
 from workers.perceiving import Perceived, Read, perceive
 from workers.rehearsal import rehearse_media, rehearse_words
 from workers.tongues import Spoken, foreign, spoken
@@ -151,6 +151,15 @@ class Engine:
         """
         return self._said(self._case(question))
 
+    def look(self, photo: str, knowledge: KnowledgeBase) -> Said:
+        """What a photo shows, nothing read in it.
+
+        Raises:
+            PolydeskError: it cannot be read.
+        """
+        features = self._shelf.image.encode([images.decode(self._read(photo))])
+        return Said(photos=features.vectors, shown=self._shown(features, self.encoder(knowledge)))
+
     def encoder(self, knowledge: KnowledgeBase) -> TextEncoder:
         """The text encoder for a knowledge base's own language."""
         return self._shelf.text("en" if knowledge.language.startswith("en") else knowledge.language)
@@ -181,7 +190,7 @@ class Engine:
         adapted = self._adapt(first.perceived.question.release, first.release.knowledge, first.encoder)
         heard = hear([self._said(case) for case in cases], first.encoder, adapted.spelling)
         trained = self._trained if self._trained and self._trained.encoder == first.encoder.digest else None
-        scored = score_all(adapted, heard, fusion=trained.pool if trained else None, talk=self._builtins)
+        scored = score_all(adapted, heard, fusion=trained.over(adapted) if trained else None, talk=self._builtins)
         if trained:
             scored = [trained.corrected(one, first.release.knowledge.error_budget) for one in scored]
         pairs = zip(cases, scored, strict=True)
@@ -191,7 +200,7 @@ class Engine:
         """With the evidence card where it was asked for; a card that cannot be drawn is no reason not to answer."""
         if not case.perceived.question.explain or case.perceived.empty:
             return scored
-        said, pool = self._said(case), trained.pool if trained else None
+        said, pool = self._said(case), trained.over(adapted) if trained else None
         sure = trained.sure if trained else float
         try:
             drawn = card(adapted, said, scored, case.encoder, fusion=pool, sure=sure)
@@ -203,22 +212,25 @@ class Engine:
     def _said(self, case: _Case) -> Said:
         perceived = case.perceived
         features = perceived.features
-        shown = None
-        if features is not None and isinstance(self._shelf.image, WordTower):
-            shown = features.vectors
-        elif features is not None and features.labels is not None:
-            conse = self._conse(case.encoder)
-            shown = np.stack([conse.vector(labels) for labels in features.labels])
         return Said(
             text=perceived.question.text,
             transcript=perceived.transcript.text if perceived.transcript else "",
             certainty=perceived.transcript.confidence if perceived.transcript else 1.0,
             ocr=perceived.lines,
             photos=features.vectors if features is not None else None,
-            shown=shown,
+            shown=self._shown(features, case.encoder) if features is not None else None,
             history=perceived.question.history,
             segments=perceived.transcript.segments if perceived.transcript else (),
         )
+
+    def _shown(self, features: ImageFeatures, encoder: TextEncoder) -> Floats | None:
+        """What pictures show in the space of words, (n, d)."""
+        if isinstance(self._shelf.image, WordTower):
+            return features.vectors
+        if features.labels is None:
+            return None
+        conse = self._conse(encoder)
+        return np.stack([conse.vector(labels) for labels in features.labels])
 
     def _told(self, case: _Case, scored: Scored, adapted: Adapted) -> Prediction:
         question, perceived = case.perceived.question, case.perceived
@@ -284,7 +296,7 @@ class Engine:
                     found.setdefault(entry.id, []).append((name, vector))
             if trained and trained.image == self._shelf.image.digest:
                 learned = trained.photos.get(entry.id, ())
-                found.setdefault(entry.id, []).extend((f"a customer's photo {i + 1}", v) for i, v in enumerate(learned))
+                found.setdefault(entry.id, []).extend((f"{LEARNED}{i + 1}", v) for i, v in enumerate(learned))
         return {id: some for id, some in found.items() if some}
 
     def _example(self, name: str) -> Floats | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from core import wire
@@ -59,6 +58,10 @@ class Local:
         question = Question(new_id(), self._release, text, tuple(photos), tuple(voices), tuple(history))
         return self._engine.listen(question)
 
+    def look(self, photo: str) -> Said:
+        """What a photo shows, nothing read in it; raises PolydeskError when it cannot be read."""
+        return self._engine.look(photo, self.knowledge)
+
     @property
     def name(self) -> str:
         """The knowledge base's title with the beginning of its digest."""
@@ -74,29 +77,41 @@ class Local:
         *,
         builtins: bool = True,
         photos: bool = False,
+        shelf: Shelf | None = None,
     ) -> Iterator[Local]:
         """Load a knowledge base and the models it needs.
 
+        Args:
+            kb: the knowledge base's folder or file.
+            configuration: which encoders, where encodings are kept.
+            model: the folder of a trained model.
+            builtins: whether small talk may win.
+            photos: look at example photos even where nobody has any.
+            shelf: the encoders, where somebody has them already.
+
         Raises:
-            KnowledgeError: the file is wrong. BadInput: the model folder holds none, or a damaged one. Broken: weights
-                are missing.
+            KnowledgeError: the file is wrong. BadInput: the model folder holds none, a damaged one, or one of other
+                encoders than the settings name. Broken: weights are missing.
         """
         trained = Trained.load(model) if model is not None else None
-        if trained is not None and trained.text is not None:
-            configuration = replace(configuration, text_model=str(trained.text))
         knowledge = load(kb)
+        shelf = shelf or Shelf.of(configuration, trained.text if trained is not None else None)
         release = hashlib.sha256(wire.dumps(knowledge).encode()).hexdigest()
+        looks = photos or any(entry.photos for entry in knowledge.live) or bool(trained and trained.photos)
         cache = Encodings(configuration.encodings)
         engine = Engine(
-            Shelf.of(configuration),
+            shelf,
             _read,
             lambda blob: Release("local", 0, knowledge),
             cache,
-            photos=photos or any(entry.photos for entry in knowledge.live) or bool(trained and trained.photos),
+            photos=looks,
             builtins=builtins,
             trained=trained,
         )
         try:
+            if trained is not None:
+                sees = trained.joint is not None and looks
+                trained.must_fit(engine.encoder(knowledge).digest, engine.pictures[0] if sees else "")
             yield cls(engine, knowledge, release)
         finally:
             cache.close()

@@ -16,6 +16,9 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="The folder of the model; made when it is not there.")],
     history: Annotated[Path | None, typer.Option(help="What `polydesk history export` wrote.")] = None,
     finetune: Annotated[bool, typer.Option("--finetune", help="Fine-tune the text encoder too: minutes.")] = False,
+    strategy: Annotated[
+        str, typer.Option(help="How channels are fused: auto, late, fixed, early, weighted, attention or serial.")
+    ] = "auto",
     compare: Annotated[bool, typer.Option("--compare", help="Also train the other fusion strategies.")] = False,
 ) -> None:
     """Train on a knowledge base and past conversations; writes a model with a report.
@@ -25,17 +28,18 @@ def train(
     if history is not None and not history.is_file():
         raise BadInput(f"there is no file {history}: write one with polydesk history export {history}")
     _must_be_ours(out)
-    if finetune:
-        raise BadInput("--finetune is not built yet: train without it")
     from workers.train.log import Log
     from workers.train.run import train as run
 
     with Log(out / "log") as log:
-        found = run(kb, history, out, configured(), log, compare=compare)
+        found = run(kb, history, out, configured(), log, compare=compare, finetune=finetune, strategy=strategy)
     for one in found.strategies:
         mark = "*" if one.name == found.chosen else " "
         accuracy = "" if one.accuracy.value is None else f"{100 * one.accuracy.value:5.1f} % right"
         typer.echo(f"{mark} {one.name:<30} {accuracy}")
+    typer.echo(f"{found.chosen} was chosen: {found.reason}")
+    if found.finetuned is not None:
+        typer.echo(found.finetuned.why)
     if not found.held:
         typer.echo("nothing was held out to measure by: add variants, or train with --history")
     promotion = found.promotion
@@ -48,7 +52,7 @@ def _must_be_ours(out: Path) -> None:
     """Nothing of somebody else's is written over."""
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is not a folder: name one for the model")
-    ours = ("model.json", "results.json", "report.html", "log")
+    ours = ("model.json", "results.json", "report.html", "log", "work")
     if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
         raise BadInput(f"{out} holds other files: name an empty folder, or one that train made")
     try:

@@ -87,7 +87,7 @@ class Texts:
             "phrase": part.names[point],
             "cosine": round(cosine, 3),
         }
-        return Opinion(channel, tempered(scores, belief), evidence)
+        return Opinion(channel, tempered(scores, belief), evidence, piece.vector)
 
     def screen(self, pieces: Sequence[Piece]) -> Opinion | None:
         """What the text in a picture says: all of it, all wordy lines and the surest passages vote together."""
@@ -114,7 +114,8 @@ class Texts:
             "phrase": part.names[point],
             "cosine": round(cosine, 3),
         }
-        return Opinion(OCR, _opened(part, rank, self.match.near[rows[surest]], p, len(self._adapted.entries)), evidence)
+        scores = _opened(part, rank, self.match.near[rows[surest]], p, len(self._adapted.entries))
+        return Opinion(OCR, scores, evidence, pieces[min(1, len(pieces) - 1)].vector)
 
 
 def opinions(adapted: Adapted, heard: Heard, texts: Texts) -> list[Opinion]:
@@ -181,9 +182,8 @@ def _photo(adapted: Adapted, photos: Floats | None) -> Opinion | None:
         "photo": part.names[point],
         "cosine": round(cosine, 3),
     }
-    return Opinion(
-        PHOTO, _opened(part, match.rank[row], match.near[row], float(sure[row]), len(adapted.entries)), evidence
-    )
+    scores = _opened(part, match.rank[row], match.near[row], float(sure[row]), len(adapted.entries))
+    return Opinion(PHOTO, scores, evidence, photos.mean(axis=0))
 
 
 def _words(adapted: Adapted, shown: Floats | None) -> Opinion | None:
@@ -206,4 +206,4 @@ def _words(adapted: Adapted, shown: Floats | None) -> Opinion | None:
         "entry": adapted.entries[int(part.members[best])],
         "cosine": round(float(near[best]), 3),
     }
-    return Opinion(WORDS, scores.astype(np.float32), evidence)
+    return Opinion(WORDS, scores.astype(np.float32), evidence, shown.mean(axis=0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from workers.configuration import Configuration
 from workers.model import hub
@@ -31,6 +31,7 @@ class Shelf:
         text: `auto` (MiniLM for English, the multilingual encoder for all else), `minilm`, `multilingual`, or a model.
         image: `efficientnet-lite2` (also `auto`) or a model.
         speech: `moonshine` (also `auto`) or a model.
+        english: the folder of a fine-tuned encoder that stands in for MiniLM where `text` is `auto` or `minilm`.
         voice: `ecapa` (also `auto`, weights that are prepared only when asked for by name) or a SpeechBrain model.
         device: `auto`, `cpu` or a torch device.
         threads: how many each model may use.
@@ -44,11 +45,13 @@ class Shelf:
         image: str = LITE2,
         speech: str = MOONSHINE,
         voice: str = AUTO,
+        english: Path | None = None,
         device: str = AUTO,
         threads: int = 1,
     ) -> None:
         self._models = models
         self._names = {"text": text, "image": image, "speech": speech, "voice": voice}
+        self._english = english
         self._device = device
         self._threads = threads
         self._loaded: dict[str, Any] = {}
@@ -56,13 +59,14 @@ class Shelf:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, configuration: Configuration) -> Shelf:
-        """The shelf a worker's settings describe."""
+    def of(cls, configuration: Configuration, english: Path | None = None) -> Self:
+        """The shelf a worker's settings describe; `english` as in the constructor."""
         return cls(
             configuration.models,
             text=configuration.text_model,
             image=configuration.image_model,
             speech=configuration.speech_model,
+            english=english,
             device=configuration.device,
             threads=configuration.threads,
         )
@@ -76,6 +80,8 @@ class Shelf:
         name = self._names["text"]
         if name == AUTO:
             name = MINILM if language.lower().replace("_", "-").split("-")[0] == "en" else MULTILINGUAL
+        if name == MINILM and self._english is not None:
+            name = str(self._english)
         return cast(TextEncoder, self._once(f"text {name}", lambda: self._text(name)))
 
     @property

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.errors import BadInput
+from core.errors import BadInput, Broken
 from core.knowledge.entries import KnowledgeBase
+from workers.model.adapt import Adapted
 from workers.model.calibration import Thresholds
 from workers.model.fusion.gate import Gate, shipped
 from workers.model.fusion.opinions import Fusion
@@ -20,10 +24,17 @@ from workers.model.heads import Floats
 from workers.model.recalibration import Recalibration
 from workers.model.scoring import Scored
 
+if TYPE_CHECKING:  # torch behind it, which a text worker does without unless the model needs it
+    from workers.model.fusion.strategy import Joint
+
 FORM = 1
 FILE, PHOTOS, TEXT, GATE = "model.json", "photos.npz", "text", "gate.safetensors"
+JOINT = "strategy.safetensors"
 FIXED, LATE = "fixed", "late"
-FUSIONS = (FIXED, LATE)
+VECTORS = ("early", "weighted", "attention", "serial")  # `fusion.strategy.STRATEGIES`, which needs torch
+LEARNED = "a customer's photo "  # what begins the name of a photo that history taught
+FUSIONS = (LATE, FIXED, *VECTORS)
+_OF = "of:"  # before an entry's id, which may be a word that NumPy takes for itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +49,11 @@ class Learned:
 class Trained:
     """A trained model.
 
-    `fusion` names how channels are pooled; `learned` maps an entry's id to what history taught; `photos` to vectors
-    (n, dim) of the image encoder `image`; `correction` is applied to confidences. `answer_at` is the threshold that
-    labelled questions proved for `budget`, 0 when none did: then the knowledge base's own calibration decides.
-    `encoder` is the digest of the text encoder it was trained with.
+    `fusion` names how channels are pooled, `joint` is the network of a strategy that fuses vectors; `learned` maps an
+    entry's id to what history taught; `photos` to vectors (n, dim) of the image encoder `image`; `correction` is
+    applied to confidences. `answer_at` is the threshold that labelled questions proved for `budget`, 0 when none did:
+    then the knowledge base's own calibration decides. `encoder` is the digest of the text encoder it was trained with,
+    `text` the folder of that encoder where it was fine-tuned.
     """
 
     encoder: str
@@ -53,12 +65,30 @@ class Trained:
     answer_at: float = 0.0
     budget: float = 0.0
     gate: Gate | None = None
+    joint: Joint | None = None
     text: Path | None = None
 
-    @property
-    def pool(self) -> Fusion:
-        """What makes one opinion of several."""
+    def over(self, adapted: Adapted) -> Fusion:
+        """What makes one opinion of several about a knowledge base."""
+        if self.joint is not None:
+            return self.joint.over(adapted)
         return LogPool() if self.fusion == FIXED else self.gate or shipped()
+
+    def must_fit(self, encoder: str, image: str = "") -> None:
+        """Raise BadInput unless it was trained with this text encoder; says what to do.
+
+        A model that fuses vectors also needs the `image` encoder it was trained with, where photos are looked at.
+        """
+        if self.joint is not None and image not in ("", self.image):
+            raise BadInput(
+                f"the model's strategy {self.fusion} was trained with the image encoder {self.image}, but the settings "
+                f"make it {image}: set POLYDESK_IMAGE_MODEL as it was then, or train again"
+            )
+        if encoder != self.encoder:
+            raise BadInput(
+                f"the model was trained with the text encoder {self.encoder}, but the settings and the knowledge "
+                f"base's language make it {encoder}: set POLYDESK_TEXT_MODEL as it was then, or train again"
+            )
 
     def taught(self, knowledge: KnowledgeBase) -> KnowledgeBase:
         """The knowledge base with the words of past customers among its variants; unknown entries are passed over."""
@@ -97,13 +127,14 @@ class Trained:
         return evidence | {"without": round(self.sure(evidence["without"]), 4)}
 
     def save(self, folder: Path) -> None:
-        """Write it; `model.json` comes last, so that a folder that has one is whole."""
-        folder.mkdir(parents=True, exist_ok=True)
-        if self.photos:
-            with (folder / PHOTOS).open("wb") as file:
-                np.savez(file, allow_pickle=False, **{id: some.astype(np.float16) for id, some in self.photos.items()})
-        if self.gate is not None:
-            (folder / GATE).write_bytes(self.gate.to_bytes())
+        """Write it; `model.json` comes last, so that a folder that has one is whole.
+
+        A fine-tuned text encoder that lies elsewhere is copied into the folder; what an earlier model left is gone.
+
+        Raises:
+            Broken: it cannot be written.
+        """
+        parts = self._parts()
         plain: dict[str, Any] = {
             "form": FORM,
             "encoder": self.encoder,
@@ -113,10 +144,40 @@ class Trained:
             "correction": self.correction.plain(),
             "answer_at": self.answer_at,
             "budget": self.budget,
+            "parts": {name: _sha256(content) for name, content in parts.items() if content is not None},
         }
-        draft = folder / f"{FILE}.new"
-        draft.write_text(json.dumps(plain, ensure_ascii=False, indent=1), encoding="utf-8")
-        draft.replace(folder / FILE)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / FILE).unlink(missing_ok=True)
+            for name, content in parts.items():
+                if content is None:
+                    (folder / name).unlink(missing_ok=True)
+                else:
+                    (folder / name).write_bytes(content)
+            if self.text != folder / TEXT:
+                shutil.rmtree(folder / TEXT, ignore_errors=True)
+                if self.text is not None:
+                    scratch = folder / f".{TEXT}.new"
+                    shutil.rmtree(scratch, ignore_errors=True)
+                    shutil.copytree(self.text, scratch)
+                    scratch.rename(folder / TEXT)
+            draft = folder / f"{FILE}.new"
+            draft.write_text(json.dumps(plain, ensure_ascii=False, indent=1), encoding="utf-8")
+            draft.replace(folder / FILE)
+        except OSError as problem:
+            raise Broken(f"the model cannot be written to {folder} ({problem}): free space there") from problem
+
+    def _parts(self) -> dict[str, bytes | None]:
+        """The files beside `model.json`; None for one that this model has not."""
+        photos = io.BytesIO()
+        np.savez(
+            photos, allow_pickle=False, **{f"{_OF}{id}": some.astype(np.float16) for id, some in self.photos.items()}
+        )
+        return {
+            PHOTOS: photos.getvalue() if self.photos else None,
+            GATE: self.gate.to_bytes() if self.gate is not None else None,
+            JOINT: self.joint.to_bytes() if self.joint is not None else None,
+        }
 
     @classmethod
     def load(cls, folder: Path) -> Trained:
@@ -134,11 +195,15 @@ class Trained:
                     f"{folder} was made by another version (form {plain['form']}, {FORM} is read): train again"
                 )
             if plain["fusion"] not in FUSIONS:
-                raise ValueError(f"unknown fusion {plain['fusion']!r}")
+                raise BadInput(
+                    f"{folder} is of the unknown strategy {plain['fusion']!r}, known are {', '.join(FUSIONS)}: "
+                    "train again, or use the version that made it"
+                )
+            parts = _read(folder, plain.get("parts"))
             photos: dict[str, Floats] = {}
-            if (folder / PHOTOS).is_file():
-                with np.load(folder / PHOTOS, allow_pickle=False) as arrays:
-                    photos = {id: arrays[id].astype(np.float32) for id in arrays.files}
+            if PHOTOS in parts:
+                with np.load(io.BytesIO(parts[PHOTOS]), allow_pickle=False) as arrays:
+                    photos = {id.removeprefix(_OF): arrays[id].astype(np.float32) for id in arrays.files}
             return cls(
                 encoder=str(plain["encoder"]),
                 fusion=plain["fusion"],
@@ -150,10 +215,48 @@ class Trained:
                 correction=Recalibration.of(plain["correction"]),
                 answer_at=float(plain["answer_at"]),
                 budget=float(plain["budget"]),
-                gate=Gate.from_bytes((folder / GATE).read_bytes()) if (folder / GATE).is_file() else None,
+                gate=Gate.from_bytes(parts[GATE]) if GATE in parts else None,
+                joint=_joint(folder, parts.get(JOINT), plain["fusion"]) if plain["fusion"] in VECTORS else None,
                 text=folder / TEXT if (folder / TEXT).is_dir() else None,
             )
         except BadInput:
             raise
         except Exception as problem:
             raise BadInput(f"{folder / FILE} cannot be read ({problem}): train again") from problem
+
+
+def _read(folder: Path, digests: Mapping[str, str] | None) -> dict[str, bytes]:
+    """The files beside `model.json`; a model of an earlier version does not tell their digests.
+
+    Raises:
+        BadInput: one is missing, or is not what was written.
+    """
+    if digests is None:
+        return {name: (folder / name).read_bytes() for name in (PHOTOS, GATE) if (folder / name).is_file()}
+    found = {}
+    for name, digest in digests.items():
+        content = (folder / name).read_bytes() if (folder / name).is_file() else b""
+        if _sha256(content) != digest:
+            what = "is damaged" if content else "is missing or empty"
+            raise BadInput(f"{folder / name} {what}: copy the model's folder again, or train again")
+        found[name] = content
+    return found
+
+
+def _joint(folder: Path, stored: bytes | None, fusion: str) -> Joint:
+    """The strategy's network; raises BadInput when it is none that can be run."""
+    from workers.model.fusion.strategy import Joint
+
+    try:
+        joint = Joint.from_bytes(stored or b"")
+        if joint.dimensions.strategy != fusion:
+            raise ValueError(f"it is of the strategy {joint.dimensions.strategy!r}, the model of {fusion!r}")
+    except ValueError as problem:
+        raise BadInput(
+            f"{folder / JOINT} cannot be used ({problem}): train again with `polydesk train --strategy {fusion}`"
+        ) from problem
+    return joint
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -6,20 +6,20 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from workers.model.adapt import Adapted
 from workers.model.fusion.gate import shipped
-from workers.model.fusion.joint import Dimensions, inputs
+from workers.model.fusion.joint import Dimensions
 from workers.model.fusion.opinions import Fusion, Opinion
 from workers.model.fusion.pool import LogPool
+from workers.model.fusion.strategy import Joint
 from workers.model.heads import Floats
 from workers.model.heard import Heard
 from workers.model.trained import FIXED, LATE
 from workers.train.log import Log
-from workers.train.strategies import STEPS, STRATEGIES, Points, Strategy, fit
+from workers.train.strategies import STEPS, Points, fit
 
 BASELINE = "TF-IDF + logistic regression"
 
@@ -65,19 +65,22 @@ class Pooled(Rival):
         return [self._fusion.fuse(some, entries) for some in opinions]
 
 
-class Joint(Rival):
+class Trained(Rival):
     """Fuses vectors, by a network that was trained on the knowledge base's own points."""
 
     note = "trained on the knowledge base's phrases and photos alone"
 
-    def __init__(self, name: str, net: Strategy, dimensions: Dimensions, seconds: float) -> None:
+    def __init__(self, name: str, joint: Joint, adapted: Adapted, seconds: float) -> None:
         super().__init__(name, seconds)
-        self._net, self._dimensions = net, dimensions
+        self.joint, self._adapted = joint, adapted
+
+    def pooled(self) -> Rival:
+        """Another one that counts its own time: it does without any of its channels."""
+        return Trained(self.name, self.joint, self._adapted, self.seconds)
 
     def _scores(self, heard: Sequence[Heard], opinions: Sequence[Sequence[Opinion]], entries: int) -> list[Floats]:
-        some = inputs(list(heard), self._dimensions.words, self._dimensions.pictures)
-        with torch.no_grad():
-            return list(self._net(*some.tensors()).exp()[:, :-1].numpy())
+        over = self.joint.over(self._adapted)
+        return [over.fuse(some, entries) for some in opinions]
 
 
 class Floor(Rival):
@@ -106,17 +109,16 @@ class Floor(Rival):
         return list(found)
 
 
-def rivals(adapted: Adapted, log: Log, *, compare: bool, words: int, pictures: int) -> dict[str, Rival]:
-    """Fixed weights and the learned gate; to `compare`, also the strategies that fuse vectors, and the baseline."""
+def rivals(adapted: Adapted, log: Log, points: Points, names: Sequence[str], *, baseline: bool) -> dict[str, Rival]:
+    """Fixed weights, the learned gate, then those of `names` that fuse vectors, each trained; perhaps the baseline."""
     found: dict[str, Rival] = {LATE: Pooled(LATE, shipped()), FIXED: Pooled(FIXED, LogPool())}
-    if not compare:
-        return found
-    points = Points.of(adapted, pictures)
-    for name in STRATEGIES if len(points.phrases) else ():
-        dimensions = Dimensions(name, words, pictures)
+    for name in names if len(points.phrases) else ():
+        dimensions = Dimensions(name, points.outside.shape[1], points.photos.shape[1], channels=points.channels)
         with log.stage(name, STEPS) as stage:
             began = time.perf_counter()
             net = fit(dimensions, points, told=stage.step)
-            found[name] = Joint(name, net, dimensions, time.perf_counter() - began)
-    found[BASELINE] = Floor(adapted)
+            joint = Joint.of(net, dimensions, adapted.entries)
+            found[name] = Trained(name, joint, adapted, time.perf_counter() - began)
+    if baseline:
+        found[BASELINE] = Floor(adapted)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core import wire
 from core.knowledge.entries import NONE, KnowledgeBase
@@ -204,6 +204,34 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Finetuned:
+    """What came of fine-tuning the text encoder; `why` says in a sentence why it was `kept` or not.
+
+    `epochs` were trained, the weights are those after `best`, chosen by `held` phrases: the share of them understood
+    `before` and `after`. `questions` labelled ones decided whether it is kept: `frozen` and `tuned` are the shares of
+    those in scope whose entry was found.
+    """
+
+    kept: bool
+    why: str
+    epochs: int = 0
+    best: int = 0
+    held: int = 0
+    before: Number = None
+    after: Number = None
+    seconds: Number = None
+    questions: int = 0
+    frozen: Share = field(default_factory=Share)
+    tuned: Share = field(default_factory=Share)
+
+    def settled(
+        self, kept: bool, why: str, questions: int = 0, frozen: Share | None = None, tuned: Share | None = None
+    ) -> Finetuned:
+        """With what labelled questions decided."""
+        return replace(self, kept=kept, why=why, questions=questions, frozen=frozen or Share(), tuned=tuned or Share())
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """Everything that `workers.train.report` tells of a training.
 
@@ -211,7 +239,7 @@ class Results:
     may be wrong. `chosen` names one of `strategies`, `reason` says why in a sentence. `held` are the held-out
     questions, none of which trained, stopped or calibrated anything; `selected` the threshold of the budget and of
     others beside it, told by labelled questions, `groups` those of the budget by group of channels. `warnings` are for
-    whoever keeps the knowledge base.
+    whoever keeps the knowledge base. `finetuned` is None where nobody asked for it.
     """
 
     title: str
@@ -234,6 +262,7 @@ class Results:
     promotion: Promotion | None = None
     warnings: tuple[Finding, ...] = ()
     curves: tuple[Curve, ...] = ()
+    finetuned: Finetuned | None = None
 
     @property
     def accuracy(self) -> Share:

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from workers.model.adapt import Adapted
-from workers.model.fusion.attention import Attention
-from workers.model.fusion.early import Early
-from workers.model.fusion.joint import WORDY, Dimensions, Heads, Inputs
-from workers.model.fusion.opinions import CHANNELS
-from workers.model.fusion.serial import Serial
-from workers.model.fusion.weighted import Weighted
+from workers.model.fusion.joint import WORDY, Dimensions, Inputs
+from workers.model.fusion.opinions import CHANNELS, HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS
+from workers.model.fusion.strategy import Strategy
 from workers.model.heads import Floats
 
-STRATEGIES = ("early", "weighted", "attention", "serial")
 STEPS, BATCH, RATE = 400, 128, 1e-3
 HELD = 0.15  # of the phrases, to stop by
 _LOOK_EVERY, _PATIENCE = 25, 5
 OUTSIDE = 0.2  # of the questions are about nothing the knowledge base has
+_SPOKEN, _SPOKEN_SHARES = (TEXT, VOICE, OCR, HISTORY), (0.45, 0.45, 0.45, 0.2)  # how often each is there
+_PUT = 0.8  # how often what a photo shows comes with it, where it is known
 _HALF = 0.35  # the least share of its own that a phrase keeps beside a photo
 _NOISE = 0.02  # standard deviation added to each number of a unit vector: what is asked is not what is known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """What a knowledge base holds: phrases and photos with their entries, and sentences out of scope."""
+    """What a knowledge base holds: phrases and photos with their entries, and sentences out of scope.
+
+    `shown` (photos, words) is what each photo shows in the space of words, zero where that is not known.
+    """
 
     phrases: Floats
     phrase_of: NDArray[np.int64]
@@ -39,10 +40,17 @@ class Points:
     photo_of: NDArray[np.int64]
     outside: Floats
     entries: int
+    shown: Floats | None = None
 
     @classmethod
-    def of(cls, adapted: Adapted, pictures: int) -> Points:
-        """The points of an adapted knowledge base, spoken ones only."""
+    def of(cls, adapted: Adapted, pictures: int, shown: Mapping[tuple[str, str], Floats] | None = None) -> Points:
+        """The points of an adapted knowledge base, spoken ones only.
+
+        Args:
+            adapted: the knowledge base.
+            pictures: the length of an image vector.
+            shown: what photos show in the space of words, (words,), by entry with the photo's name.
+        """
         words = adapted.outside.shape[1]
         phrases, phrase_of = np.zeros((0, words), np.float32), np.zeros(0, np.int64)
         photos, photo_of = np.zeros((0, pictures), np.float32), np.zeros(0, np.int64)
@@ -53,32 +61,26 @@ class Points:
         if adapted.photos is not None:
             photos = adapted.photos.matcher.vectors
             photo_of = adapted.photos.members[adapted.photos.matcher.owner]
-        return cls(phrases, phrase_of, photos, photo_of, adapted.outside, len(adapted.entries))
+        told = None
+        if shown and adapted.photos is not None:
+            nothing = np.zeros(words, np.float32)
+            named = zip(photo_of, adapted.photos.names, strict=True)
+            told = np.stack([shown.get((adapted.entries[entry], name), nothing) for entry, name in named])
+            told = told if told.any() else None
+        return cls(phrases, phrase_of, photos, photo_of, adapted.outside, len(adapted.entries), told)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What questions can be composed of."""
+        there = {TEXT, VOICE, OCR, HISTORY} | ({PHOTO} if len(self.photos) else set())
+        there |= {WORDS} if self.shown is not None else set()
+        return tuple(channel for channel in CHANNELS if channel in there)
 
     def prototypes(self) -> Floats:
         """(entries, words): the mean phrase of each entry, zero where it has none."""
         total = np.zeros((self.entries, self.phrases.shape[1]), dtype=np.float32)
         np.add.at(total, self.phrase_of, self.phrases)
         return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-6), dtype=np.float32)
-
-
-class Strategy(nn.Module):  # type: ignore[misc]  # mypy does not follow torch
-    """A network with its heads: vectors to log-probabilities of the entries, of none of them last."""
-
-    def __init__(self, dimensions: Dimensions, prototypes: Floats) -> None:
-        super().__init__()
-        self.heads = Heads(torch.from_numpy(prototypes))
-        make: dict[str, Callable[[], nn.Module]] = {
-            "early": lambda: Early(dimensions),
-            "weighted": lambda: Weighted(dimensions),
-            "attention": lambda: Attention(dimensions),
-            "serial": lambda: Serial(dimensions, self.heads),
-        }
-        self.body = make[dimensions.strategy]()
-
-    def forward(self, words: Tensor, photo: Tensor, present: Tensor) -> Tensor:
-        """(q, 5, words), (q, pictures), (q, 6) to (q, entries + 1)."""
-        return self.heads(self.body(words, photo, present))
 
 
 class Teller(Protocol):
@@ -142,9 +144,9 @@ def composed(
     none = dice.random(many) < OUTSIDE
     entry = dice.choice(np.flatnonzero(said.counts), many) if len(phrases) else np.zeros(many, dtype=np.int64)
     pictured = (shown.counts[entry] > 0) & ~none & (dice.random(many) < 0.6)
-    wordy = dice.random((many, 3)) < 0.45
+    wordy = dice.random((many, len(_SPOKEN))) < _SPOKEN_SHARES
     wordy[~wordy.any(axis=1) & ~pictured, 0] = True
-    for place, channel in enumerate(("text", "voice", "ocr")):
+    for place, channel in enumerate(_SPOKEN):
         rows = np.flatnonzero(wordy[:, place])
         known = points.phrases[phrases[said.draw(entry[rows], dice)]] if len(phrases) else points.outside[:1]
         strange = points.outside[dice.integers(len(points.outside), size=len(rows))]
@@ -157,7 +159,12 @@ def composed(
         present[rows, CHANNELS.index(channel)] = 1
     rows = np.flatnonzero(pictured)
     if len(rows):
-        photo[rows], present[rows, CHANNELS.index("photo")] = points.photos[shown.draw(entry[rows], dice)], 1
+        drawn = shown.draw(entry[rows], dice)
+        photo[rows], present[rows, CHANNELS.index(PHOTO)] = points.photos[drawn], 1
+        if points.shown is not None:
+            there = points.shown[drawn].any(axis=1) & (dice.random(len(rows)) < _PUT)
+            words[rows[there], WORDY.index(WORDS)] = points.shown[drawn[there]]
+            present[rows[there], CHANNELS.index(WORDS)] = 1
     words += dice.normal(0, _NOISE, words.shape).astype(np.float32) * (words != 0)
     photo += dice.normal(0, _NOISE, photo.shape).astype(np.float32) * (photo != 0)
     return Inputs(words, photo, present), np.where(none, points.entries, entry)

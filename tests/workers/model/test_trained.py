@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.errors import BadInput
+from core.errors import BadInput, Broken
 from core.knowledge.entries import Entry, KnowledgeBase
+from tests.workers.model.wordy import Wordy
+from workers.model.adapt import adapt
 from workers.model.calibration import Thresholds
 from workers.model.fusion.gate import Gate
 from workers.model.fusion.pool import LogPool
@@ -49,7 +52,7 @@ def test_what_was_learned_comes_back(tmp_path: Path) -> None:
         0.8,
     )
     np.testing.assert_array_equal(again.photos["hours"], model().photos["hours"])
-    assert isinstance(again.pool, Gate)
+    assert isinstance(again.over(adapt(KNOWLEDGE, text=Wordy())), Gate)
 
 
 def test_customers_words_become_variants_once_and_only_of_entries_that_are_there() -> None:
@@ -79,7 +82,7 @@ def test_what_is_left_without_a_channel_is_corrected_likewise() -> None:
 
 def test_fixed_weights_stay_fixed(tmp_path: Path) -> None:
     Trained("m", fusion=FIXED).save(tmp_path)
-    assert isinstance(Trained.load(tmp_path).pool, LogPool)
+    assert isinstance(Trained.load(tmp_path).over(adapt(KNOWLEDGE, text=Wordy())), LogPool)
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"form": 1}', json.dumps({"form": 1, "encoder": "m", "fusion": "x"})])
@@ -98,3 +101,36 @@ def test_a_model_of_another_version_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds no model"):
         Trained.load(tmp_path)
+
+
+def test_a_fine_tuned_encoder_comes_along_and_an_earlier_one_is_gone(tmp_path: Path) -> None:
+    made = tmp_path / "work" / "text"
+    made.mkdir(parents=True)
+    (made / "finetuned.json").write_text("{}")
+    replace(model(), text=made).save(tmp_path / "m")
+    again = Trained.load(tmp_path / "m")
+    assert again.text == tmp_path / "m" / "text" and (again.text / "finetuned.json").is_file()
+    # When the model is saved where it already lies, its encoder stays
+    again.save(tmp_path / "m")
+    assert Trained.load(tmp_path / "m").text is not None
+    # When one without it, and without photos, takes its place
+    Trained("minilm-1", fusion=FIXED).save(tmp_path / "m")
+    found = Trained.load(tmp_path / "m")
+    assert found.text is None and found.photos == {} and found.gate is None
+
+
+def test_an_entry_may_have_any_name(tmp_path: Path) -> None:
+    Trained("m", photos={"file": np.ones((2, 3), np.float32)}).save(tmp_path)
+    assert Trained.load(tmp_path).photos["file"].shape == (2, 3)
+
+
+def test_a_model_of_another_encoder_says_what_to_do() -> None:
+    model().must_fit("minilm-1")
+    with pytest.raises(BadInput, match=r"trained with the text encoder minilm-1, .* make it use-2: .*or train again"):
+        model().must_fit("use-2")
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "m").write_text("a file")
+    with pytest.raises(Broken, match="cannot be written"):
+        model().save(tmp_path / "m")

@@ -111,6 +111,13 @@ def test_the_shelf_gives_the_vectors_that_torch_gives(trained: tuple[Tuned, list
     assert encoder.languages == {"en"}
 
 
+def test_it_stands_in_for_the_english_encoder_only(trained: tuple[Tuned, list[Progress]], tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, english=trained[0].folder, device="cpu")
+    assert shelf.text("en").digest == trained[0].digest
+    with pytest.raises(Broken, match="models prepare"):  # which is not there
+        shelf.text("de")
+
+
 def test_weights_have_a_digest_of_their_own(
     encoder: Path, trained: tuple[Tuned, list[Progress]], tmp_path: Path
 ) -> None:

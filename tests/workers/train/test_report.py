@@ -24,6 +24,7 @@ from workers.train.results import (
     Counts,
     Curve,
     EntryQuality,
+    Finetuned,
     Held,
     Promotion,
     Results,
@@ -351,3 +352,15 @@ def test_the_file(tmp_path: Path) -> None:
     assert file == tmp_path / "new" / "folder" / "report.html"
     assert file.read_text(encoding="utf-8") == page(made(["track"]))  # the same results, the same page
     assert dict(matplotlib.rcParams) == before
+
+
+def test_it_tells_what_became_of_fine_tuning() -> None:
+    why = "of 60 validation questions with an entry 50 are understood without fine-tuning, 55 with it: it is kept"
+    tuned = Finetuned(True, why, epochs=4, best=3, held=20, before=0.8, after=0.85, seconds=120.0)
+    text = Read(page(replace(made(["track"]), finetuned=tuned))).text
+    assert why in text and "It learned for 4 rounds (2 min), the best was number 3" in text
+    assert "of 20 phrases set aside it understood 80 % before, 85 % after" in text
+    refused = Finetuned(False, "fine-tuning needs 5 phrases an entry")
+    text = Read(page(replace(made(["track"]), finetuned=refused))).text
+    assert "fine-tuning needs 5 phrases an entry" in text and "It learned for" not in text
+    assert "Fine-tuning" not in Read(page(made(["track"]))).text

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from workers.model.fusion.joint import WORDY, Dimensions, Inputs
 from workers.model.fusion.opinions import CHANNELS
+from workers.model.fusion.strategy import STRATEGIES
 from workers.model.fusion.weighted import Weighted
-from workers.train.strategies import STRATEGIES, Points, composed, fit
+from workers.train.strategies import Points, composed, fit
 
 WORDS, PICTURES, THINGS, MATTERS = 24, 32, 4, 3
 

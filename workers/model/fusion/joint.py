@@ -7,15 +7,15 @@ that no strategy has an output layer of its own and each works for any number of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from workers.model.fusion.opinions import CHANNELS
+from workers.model.fusion.opinions import CHANNELS, PHOTO, WORDS, Opinion
 from workers.model.heads import Floats
-from workers.model.heard import Heard
 
 SCALE = 12.0  # of a cosine, to begin with
 
@@ -24,7 +24,8 @@ SCALE = 12.0  # of a cosine, to begin with
 class Dimensions:
     """The dimensions of a strategy's network, kept in its checkpoint.
 
-    `words` is the length of a text vector, `pictures` of an image vector; `hidden` of what is between.
+    `words` is the length of a text vector, `pictures` of an image vector; `hidden` of what is between. `channels` are
+    those that it was trained on.
     """
 
     strategy: str
@@ -34,6 +35,7 @@ class Dimensions:
     heads: int = 4
     layers: int = 2
     dropout: float = 0.1
+    channels: tuple[str, ...] = tuple(channel for channel in CHANNELS if channel != WORDS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,24 +54,19 @@ class Inputs:
         return torch.from_numpy(self.words), torch.from_numpy(self.photo), torch.from_numpy(self.present)
 
 
-WORDY = tuple(channel for channel in CHANNELS if channel != "photo")
+WORDY = tuple(channel for channel in CHANNELS if channel != PHOTO)
 
 
-def inputs(questions: list[Heard], words: int, pictures: int) -> Inputs:
-    """The vectors of questions, one a channel; several photos are their mean."""
-    told = np.zeros((len(questions), len(WORDY), words), dtype=np.float32)
-    photo = np.zeros((len(questions), pictures), dtype=np.float32)
+def inputs(questions: Sequence[Sequence[Opinion]], dimensions: Dimensions) -> Inputs:
+    """The vectors of questions, one a channel; those of channels that were not there in training are left out."""
+    told = np.zeros((len(questions), len(WORDY), dimensions.words), dtype=np.float32)
+    photo = np.zeros((len(questions), dimensions.pictures), dtype=np.float32)
     present = np.zeros((len(questions), len(CHANNELS)), dtype=np.float32)
-    for i, heard in enumerate(questions):
-        screen = heard.screen[min(1, len(heard.screen) - 1)] if heard.screen else None
-        pieces = {"text": heard.typed, "voice": heard.voice, "ocr": screen, "history": heard.thread}
-        vectors = {channel: piece.vector for channel, piece in pieces.items() if piece is not None}
-        if heard.said.shown is not None and heard.said.shown.shape[1] == words:
-            vectors["words"] = heard.said.shown.mean(axis=0)
-        for channel, vector in vectors.items():
-            told[i, WORDY.index(channel)], present[i, CHANNELS.index(channel)] = vector, 1
-        if heard.said.photos is not None:
-            photo[i], present[i, CHANNELS.index("photo")] = heard.said.photos.mean(axis=0), 1
+    for i, opinions in enumerate(questions):
+        for one in opinions:
+            row = photo[i] if one.channel == PHOTO else told[i, WORDY.index(one.channel)]
+            if one.channel in dimensions.channels and one.vector is not None and one.vector.shape == row.shape:
+                row[:], present[i, CHANNELS.index(one.channel)] = one.vector, 1
     return Inputs(told, photo, present)
 
 

@@ -19,12 +19,13 @@ class Opinion:
     """What one channel thinks.
 
     `scores` (entries,) are probabilities; what they lack to 1 is the probability that no entry is right. `evidence` is
-    plain JSON that says why.
+    plain JSON that says why. `vector` (dim,) is the encoding of what the channel held, for who fuses vectors.
     """
 
     channel: str
     scores: Floats
     evidence: dict[str, object] = field(default_factory=dict)
+    vector: Floats | None = None
 
     @property
     def confidence(self) -> float:

@@ -1,0 +1,74 @@
+"""Fine-tuning as a stage: who is offered it, who keeps what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadInput
+from core.knowledge.entries import Entry, KnowledgeBase
+from core.knowledge.history import Example
+from tests.workers.model.wordy import SHOP, Wordy, knowledge
+from workers.configuration import Configuration
+from workers.model.adapt import adapt
+from workers.model.heard import Said
+from workers.model.trained import Trained
+from workers.train.encoder import judged, offered
+from workers.train.measuring import labelled
+from workers.train.parting import Ground
+from workers.train.results import Finetuned
+
+CONFIGURATION = Configuration("", Path("blobs"), Path("models"), Path("encodings.db"))
+ASKED = [(id, text) for id, texts in SHOP.items() for text in texts]
+FOUND = Finetuned(True, "", epochs=3, best=2, held=20, before=0.5, after=0.6)
+
+
+def ground(*, spoilt: bool = False, asked: Sequence[tuple[str, str]] = ASKED) -> Ground:
+    """Everybody asks the very phrases; spoilt, the knowledge base's entries have each other's."""
+    known = knowledge(SHOP)
+    if spoilt:
+        turned = [*known.entries[1:], known.entries[0]]
+        pairs = zip(known.entries, turned, strict=True)
+        known = replace(known, entries=tuple(replace(a, question=b.question, variants=b.variants) for a, b in pairs))
+    encoder = Wordy()
+    adapted = adapt(known, text=encoder)
+    examples = [Example(place, str(place), expect=id, text=text) for place, (id, text) in enumerate(asked, 1)]
+    heard = {one.line: Said(text=one.text) for one in examples}
+    return Ground(Trained(encoder.digest), adapted, [], labelled(examples, heard, adapted, encoder), encoder.dim, 0)
+
+
+def test_one_that_is_not_worse_is_kept() -> None:
+    found = judged(ground(), ground(), FOUND)
+    assert found.kept and found.questions == len(ASKED) and found.frozen == found.tuned
+    assert "are understood without fine-tuning" in found.why and found.why.endswith(
+        "the fine-tuned text encoder is kept"
+    )
+    assert (found.epochs, found.best, found.after) == (3, 2, 0.6)
+
+
+def test_one_that_is_worse_is_not() -> None:
+    found = judged(ground(), ground(spoilt=True), FOUND)
+    assert not found.kept and found.why.endswith("the text encoder is left as it is")
+    assert found.frozen.value and found.tuned.value is not None and found.tuned.value < found.frozen.value
+
+
+def test_without_labelled_questions_nothing_is_kept() -> None:
+    found = judged(ground(asked=[]), ground(asked=[]), FOUND)
+    assert not found.kept and "no labelled question could tell" in found.why
+
+
+@pytest.mark.parametrize(
+    ("model", "language", "says"),
+    [
+        ("auto", "de", "language is de"),
+        ("multilingual", "en", "POLYDESK_TEXT_MODEL names multilingual"),
+        ("/some/bert", "en", "POLYDESK_TEXT_MODEL names /some/bert"),
+    ],
+)
+def test_other_encoders_are_left_alone(model: str, language: str, says: str) -> None:
+    known = KnowledgeBase(title="x", language=language, entries=(Entry(id="a", question="q", answer={}),))
+    with pytest.raises(BadInput, match=f"built-in English text encoder, but .*{says}: train without --finetune"):
+        offered(replace(CONFIGURATION, text_model=model), known)

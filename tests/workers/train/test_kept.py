@@ -1,0 +1,94 @@
+"""What was listened to is found again by its content, whoever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import Broken
+from workers.model.ports import ImageFeatures, Line, Picture, Transcript, Wave
+from workers.train.kept import Kept, KeptImage, KeptReader, KeptSpeech
+
+
+class Ears:
+    """Hears how long a wave is."""
+
+    digest = "ears-1"
+    heard = 0
+
+    def transcribe(self, waves: Sequence[Wave]) -> list[Transcript]:
+        self.heard += len(waves)
+        return [Transcript(f"{len(wave)} samples", 0.5, 0.25, ((0.0, 0.25, "samples"),)) for wave in waves]
+
+
+class Eyes:
+    """Sees how bright a picture is, reads its size."""
+
+    digest, dim = "eyes-1", 2
+
+    def __init__(self, *, labels: bool) -> None:
+        self.seen, self.labels = 0, labels
+
+    def encode(self, images: Sequence[Picture]) -> ImageFeatures:
+        self.seen += len(images)
+        vectors = np.array([[image.mean(), 1] for image in images], dtype=np.float32).reshape(-1, 2)
+        return ImageFeatures(vectors, vectors[:, :1] if self.labels else None)
+
+    def read(self, image: Picture) -> tuple[Line, ...]:
+        self.seen += 1
+        return (Line(str(image.shape), 0.9, ((0.0, 0.0), (1.0, 1.0))),)
+
+
+PICTURES = [np.full((4, 5, 3), shade, dtype=np.uint8) for shade in (10, 200, 10)]
+
+
+def test_a_recording_is_heard_once_even_by_the_next_process(tmp_path: Path) -> None:
+    ears = Ears()
+    waves = [np.zeros(n, dtype=np.float32) for n in (10, 20, 10)]
+    kept = Kept(tmp_path / "sub" / "heard.db")
+    first = KeptSpeech(ears, kept).transcribe(waves)
+    kept.close()
+    again = Kept(tmp_path / "sub" / "heard.db")
+    assert KeptSpeech(ears, again).transcribe(waves) == first == Ears().transcribe(waves)
+    assert ears.heard == 2 and len(again) == 2
+    again.close()
+
+
+def test_another_recogniser_listens_itself(tmp_path: Path) -> None:
+    ears, other, kept = Ears(), Ears(), Kept(tmp_path / "heard.db")
+    other.digest = "ears-2"
+    for one in (ears, other):
+        KeptSpeech(one, kept).transcribe([np.zeros(3, dtype=np.float32)])
+    assert (ears.heard, other.heard) == (1, 1)
+    kept.close()
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_a_picture_is_seen_and_read_once(tmp_path: Path, labels: bool) -> None:
+    eyes, kept = Eyes(labels=labels), Kept(tmp_path / "heard.db")
+    image, reader = KeptImage(eyes, kept), KeptReader(eyes, kept)
+    wanted = Eyes(labels=labels).encode(PICTURES)
+    for _ in range(2):
+        found = image.encode(PICTURES)
+        np.testing.assert_array_equal(found.vectors, wanted.vectors)
+        assert (found.labels is None) == (wanted.labels is None)
+        assert reader.read(PICTURES[0]) == Eyes(labels=labels).read(PICTURES[0])
+    assert eyes.seen == 3
+    assert image.encode([]).vectors.shape == (0, 2)
+    kept.close()
+
+
+def test_a_shape_is_part_of_what_a_picture_is(tmp_path: Path) -> None:
+    eyes, kept = Eyes(labels=False), Kept(tmp_path / "heard.db")
+    KeptImage(eyes, kept).encode([np.zeros((2, 6, 3), np.uint8), np.zeros((6, 2, 3), np.uint8)])
+    assert eyes.seen == 2
+    kept.close()
+
+
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "heard.db").write_bytes(b"nothing like a database" * 100)
+    with pytest.raises(Broken, match=r"heard\.db .*delete it, then train again"):
+        Kept(tmp_path / "heard.db")

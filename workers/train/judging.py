@@ -1,0 +1,108 @@
+"""What labelled questions decide: the way of fusing, the confidences, whether a model is put to use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.knowledge.entries import NONE
+from workers.configuration import Configuration
+from workers.evaluation import evaluate
+from workers.local import Local
+from workers.model import metrics
+from workers.model.calibration import Thresholds
+from workers.model.recalibration import Recalibration, recalibrate
+from workers.model.selective import Selected, by_group, needed
+from workers.model.trained import FIXED, LATE
+from workers.train import results as told
+from workers.train.measuring import Asked, Judged, right
+
+ENOUGH = 30  # labelled questions of several channels to choose a way of fusing by
+_SHOWN = 140  # characters of a question in the report
+_SLACK = 1e-9
+
+
+def chosen(judgements: Mapping[str, Sequence[Judged]], validation: Sequence[Asked], wish: str = "") -> tuple[str, str]:
+    """The way of fusing with the reason, in a sentence.
+
+    What was wished for if it is there; else the learned gate, unless fixed weights were surer of what is right on these
+    labels.
+    """
+    if wish in judgements:
+        return wish, _wished(wish, judgements, validation)
+    mixed = [place for place, one in enumerate(validation) if len(one.opinions) > 1]
+    if len(mixed) < ENOUGH:
+        return LATE, (
+            "the learned gate that ships with Polydesk: there are "
+            f"{len(mixed)} labelled questions of several channels to choose by, fewer than {ENOUGH}"
+        )
+    losses = {}
+    for name in (FIXED, LATE):
+        hits = right(judgements[name], validation)
+        sure = [judgements[name][place].sure for place in mixed]
+        losses[name] = metrics.logarithmic_loss(sure, [hits[place] for place in mixed])
+    gained = losses[LATE] - losses[FIXED]
+    fixed = bool(gained.mean() > gained.std() / np.sqrt(len(mixed)))
+    better = "fixed weights were surer" if fixed else "the learned gate was at least as sure of what is right"
+    return (FIXED if fixed else LATE), f"{better} on {len(mixed)} labelled questions of several channels"
+
+
+def _wished(wish: str, judgements: Mapping[str, Sequence[Judged]], validation: Sequence[Asked]) -> str:
+    found = {name: sum(right(judgements[name], validation)) for name in dict.fromkeys((wish, LATE))}
+    if not validation:
+        return "it was asked for with --strategy; there are no labelled questions to compare it by"
+    inside = sum(one.example.expect != NONE for one in validation)
+    told_of = ", ".join(f"{name} finds {many}" for name, many in found.items())
+    return f"it was asked for with --strategy: of {inside} labelled questions with an entry {told_of}"
+
+
+def correction(judged: Sequence[Judged], validation: Sequence[Asked]) -> tuple[Recalibration, told.Calibration | None]:
+    """Fitted on every second labelled question; the others prove the threshold."""
+    sure = [one.sure for one in judged[::2]]
+    fitted = recalibrate(sure, right(judged[::2], validation[::2]))
+    if not fitted.loss:
+        return fitted.correction, None
+    kind = fitted.chosen
+    return fitted.correction, told.Calibration(
+        kind, len(sure), fitted.ece["none"], fitted.ece[kind], fitted.loss["none"], fitted.loss[kind]
+    )
+
+
+def groups(sure: Sequence[float], wrong: Sequence[bool], asked: Sequence[Asked], budget: float) -> dict[str, Selected]:
+    """The threshold of each group of channels, where there are labelled questions enough to tell any."""
+    names = ["mixed" if len(one.opinions) > 1 else one.channels[0] for one in asked]
+    return by_group(sure, wrong, names, budget) if len(asked) >= needed(budget) else {}
+
+
+def answered(one: Asked, judge: Judged, corrected: Recalibration, limits: Thresholds) -> told.Held:
+    """What becomes of a held-out question."""
+    sure = float(corrected(judge.sure))
+    decision = told.ANSWER if sure >= limits.answer_at else told.CLARIFY if sure >= limits.clarify_at else told.ESCALATE
+    asked = one.heard.said.text or one.heard.said.transcript
+    return told.Held(
+        one.example.expect, judge.entry, sure, decision, one.channels, raw=judge.sure, asked=asked[:_SHOWN]
+    )
+
+
+def promotion(kb: Path, configuration: Configuration, out: Path) -> told.Promotion:
+    """The candidate beside the shipped model on the knowledge base's cases, which nothing was trained on."""
+    figures = []
+    for model in (None, out):
+        with Local.open(kb, configuration, model, builtins=False) as local:
+            figures.append(evaluate(local, None)[0])
+    before, after = figures
+    checks = []
+    for name, what in (("accuracy", "the right entry in the cases"), ("auroc", "cases in scope told from others")):
+        if after.get(name) is not None:
+            checks.append(told.Check(what, before[name], after[name], after[name] >= before[name] - _SLACK))
+    kept = [1 - float(one["wrong_of_answered"]) for one in figures if one.get("wrong_of_answered") is not None]
+    if len(kept) == len(figures):
+        checks.append(told.Check("right among the answered cases", kept[0], kept[1], kept[1] >= kept[0] - _SLACK))
+    if not checks:
+        return told.Promotion(False, "the knowledge base has no cases to judge by: add some under `cases`", ())
+    promoted = all(check.passed for check in checks)
+    failed = ", ".join(check.what for check in checks if not check.passed)
+    why = "it is not worse on any of them" if promoted else f"it is worse on: {failed}"
+    return told.Promotion(promoted, why, tuple(checks))

@@ -1,0 +1,191 @@
+"""What a training has listened to, kept on disk, so that a killed one need not listen again.
+
+Everything is found by what made it (the model's digest) with what it was made of (the SHA-256 of the decoded content),
+so that it is right whatever else has changed since.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from core import wire
+from core.errors import Broken
+from workers.configuration import Configuration
+from workers.model.ports import (
+    ImageEncoder,
+    ImageFeatures,
+    Line,
+    Picture,
+    SpeechRecogniser,
+    TextReader,
+    Transcript,
+    Wave,
+    WordTower,
+)
+from workers.model.shelf import Shelf
+
+
+class Kept:
+    """Bytes by key, in an SQLite file; each is there for good once `put` returns, whoever kills the process.
+
+    Raises:
+        Broken: the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = threading.Lock()
+            self._database = sqlite3.connect(path, check_same_thread=False, timeout=30)
+            with self._database:
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute("PRAGMA synchronous = OFF")  # a crash of the machine costs time, nothing else
+                self._database.execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, told BLOB)")
+        except (OSError, sqlite3.Error) as problem:
+            raise Broken(f"cannot keep what was heard in {path} ({problem}): delete it, then train again") from problem
+
+    def get(self, key: str) -> bytes | None:
+        """What was put there."""
+        with self._lock:
+            row = self._database.execute("SELECT told FROM kept WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def put(self, key: str, told: bytes) -> None:
+        """Keep it."""
+        with self._lock, self._database:
+            self._database.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (key, told))
+
+    def __len__(self) -> int:
+        with self._lock:
+            return int(self._database.execute("SELECT count(*) FROM kept").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._database.close()
+
+
+class KeptSpeech:
+    """A recogniser that listens to each recording once."""
+
+    def __init__(self, inner: SpeechRecogniser, kept: Kept) -> None:
+        self._inner, self._kept = inner, kept
+        self.digest = inner.digest
+
+    def transcribe(self, waves: Sequence[Wave]) -> list[Transcript]:
+        """One transcript a wave, in order."""
+
+        def heard(wave: Wave) -> bytes:
+            return wire.dumps(self._inner.transcribe([wave])[0]).encode()
+
+        told = [_once(self._kept, _key("heard", self.digest, wave), partial(heard, wave)) for wave in waves]
+        return [wire.loads(Transcript, one) for one in told]
+
+
+class KeptReader:
+    """A reader that reads each picture once."""
+
+    def __init__(self, inner: TextReader, kept: Kept) -> None:
+        self._inner, self._kept = inner, kept
+        self.digest = inner.digest
+
+    def read(self, image: Picture) -> tuple[Line, ...]:
+        """The lines in reading order."""
+        told = _once(self._kept, _key("read", self.digest, image), lambda: wire.dumps(self._inner.read(image)).encode())
+        return wire.loads(tuple[Line, ...], told)
+
+
+class KeptImage:
+    """An image encoder that looks at each picture once."""
+
+    def __init__(self, inner: ImageEncoder, kept: Kept) -> None:
+        self._inner, self._kept = inner, kept
+        self.digest, self.dim = inner.digest, inner.dim
+
+    def encode(self, images: Sequence[Picture]) -> ImageFeatures:
+        """Vectors (n, dim), labels where the encoder classifies."""
+
+        def seen(image: Picture) -> bytes:
+            found, written = self._inner.encode([image]), io.BytesIO()
+            arrays = {"vectors": found.vectors} | ({} if found.labels is None else {"labels": found.labels})
+            np.savez(written, allow_pickle=False, **arrays)
+            return written.getvalue()
+
+        if not len(images):
+            return self._inner.encode(images)
+        parts = []
+        for image in images:
+            told = _once(self._kept, _key("seen", self.digest, image), partial(seen, image))
+            with np.load(io.BytesIO(told), allow_pickle=False) as one:
+                parts.append({name: one[name] for name in one.files})
+        rows = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
+        return ImageFeatures(rows["vectors"], rows.get("labels"))
+
+
+class KeptTower(KeptImage):
+    """Likewise, of an encoder that also puts words into the space of its pictures."""
+
+    def __init__(self, inner: ImageEncoder, tower: WordTower, kept: Kept) -> None:
+        super().__init__(inner, kept)
+        self.encode_words = tower.encode_words
+
+
+class Listened(Shelf):
+    """A shelf whose recogniser, reader and image encoder do everything once; made by `keeping`."""
+
+    _kept: Kept | None = None
+
+    @classmethod
+    def keeping(cls, configuration: Configuration, kept: Kept) -> Self:
+        """The shelf that the settings describe."""
+        shelf = cls.of(configuration)
+        shelf._kept = kept
+        return shelf
+
+    def speaking(self, english: Path) -> Self:
+        """The same models, but for a fine-tuned encoder in the place of the English one."""
+        other = copy.copy(self)
+        other._english = english
+        return other
+
+    @property
+    def speech(self) -> SpeechRecogniser:
+        """The speech recogniser."""
+        return super().speech if self._kept is None else KeptSpeech(super().speech, self._kept)
+
+    @property
+    def reader(self) -> TextReader:
+        """The reader of text in pictures."""
+        return super().reader if self._kept is None else KeptReader(super().reader, self._kept)
+
+    @property
+    def image(self) -> ImageEncoder:
+        """The image encoder."""
+        inner = super().image
+        if self._kept is None:
+            return inner
+        return KeptTower(inner, inner, self._kept) if isinstance(inner, WordTower) else KeptImage(inner, self._kept)
+
+
+def _key(what: str, digest: str, content: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+    """Names a result: what made it, of what."""
+    whole = np.ascontiguousarray(content)
+    return f"{what}:{digest}:{whole.dtype}{whole.shape}:{hashlib.sha256(whole.tobytes()).hexdigest()}"
+
+
+def _once(kept: Kept, key: str, make: Callable[[], bytes]) -> bytes:
+    told = kept.get(key)
+    if told is None:
+        told = make()
+        kept.put(key, told)
+    return told

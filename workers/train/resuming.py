@@ -1,0 +1,105 @@
+"""The folder in which a training that was killed finds what it had done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from core import wire
+from core.errors import Broken
+from core.knowledge.entries import KnowledgeBase
+from core.knowledge.history import History
+from workers.configuration import Configuration
+from workers.train.kept import Kept
+from workers.train.log import Log
+
+FORM = 1  # of what is kept; another number is not gone on with
+FOLDER, LOG = "work", "log"  # within the folder of the model
+
+
+class Work:
+    """A context manager; what it holds stays when the training dies, and is gone when it is `done`.
+
+    `resumed` tells whether a training with the very same inputs was interrupted here. After one with other inputs only
+    what was listened to is taken over, since that is found by content.
+
+    Args:
+        out: the folder of the model.
+        mark: names the inputs, see `inputs`.
+        log: told in a sentence what is gone on with.
+
+    Raises:
+        Broken: the folder cannot be written.
+    """
+
+    def __init__(self, out: Path, mark: str, log: Log) -> None:
+        self.folder = out / FOLDER
+        note, heard = self.folder / "inputs.json", self.folder / "heard.db"
+        told = json.dumps({"form": FORM, "inputs": mark})
+        try:
+            before = note.read_text(encoding="utf-8") if note.is_file() else None
+            self.resumed = before == told
+            if not self.resumed:
+                _forget(self.folder, heard.name)
+                shutil.rmtree(out / LOG, ignore_errors=True)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                note.write_text(told, encoding="utf-8")
+        except OSError as problem:
+            raise Broken(f"{self.folder} cannot be written ({problem}): free space there") from problem
+        self.heard = Kept(heard)
+        if self.resumed:
+            log.say(f"going on with the training that was interrupted: {len(self.heard)} results of listening are kept")
+        elif before is not None:
+            log.say(
+                "a training with other inputs was interrupted here: this one starts afresh; "
+                f"{len(self.heard)} results of listening are taken over"
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.heard.close()
+
+    def done(self) -> None:
+        """Remove everything: what customers said has no business here any longer."""
+        self.heard.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def inputs(knowledge: KnowledgeBase, past: History, configuration: Configuration, **options: object) -> str:
+    """Names what decides how a training goes: its files, settings, options."""
+    files = [
+        *(photo for entry in knowledge.live for photo in entry.photos),
+        *(file for one in past.examples for file in (*one.photos, *one.voices)),
+    ]
+    settings = {
+        name: str(value) for name, value in asdict(configuration).items() if name not in ("threads", "log_level")
+    }
+    plain = json.dumps([wire.dump(knowledge), wire.dump(past), settings, options, list(_stamps(files))])
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _stamps(files: Iterable[str]) -> Iterable[tuple[str, int, int]]:
+    """What tells a file from another, without reading it; a missing one is told from one that is there."""
+    for file in files:
+        path = Path(file)
+        found = path.stat() if path.is_file() else None
+        yield file, found.st_size if found else -1, found.st_mtime_ns if found else 0
+
+
+def _forget(folder: Path, but: str) -> None:
+    """Remove what is in a folder, but for one file with what SQLite keeps beside it."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif not path.name.startswith(but):
+            path.unlink()
