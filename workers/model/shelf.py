@@ -67,16 +67,22 @@ class Shelf:
             threads=configuration.threads,
         )
 
-    def text(self, language: str) -> TextEncoder:
+    def text(self, language: str, own: Path | None = None) -> TextEncoder:
         """The text encoder for a language (BCP 47 tag, possibly empty: then the one for every language).
+
+        `own` is the folder of an encoder that a trained model brought along, for every language.
 
         Raises:
             Broken: it cannot be loaded; says what to do.
         """
-        name = self._names["text"]
+        name = self._names["text"] if own is None else str(own)
         if name == AUTO:
             name = MINILM if language.lower().replace("_", "-").split("-")[0] == "en" else MULTILINGUAL
         return cast(TextEncoder, self._once(f"text {name}", lambda: self._text(name)))
+
+    def forget(self, own: Path) -> None:
+        """Let go of the memory of an encoder that a trained model brought along."""
+        self._loaded.pop(f"text {own}", None)
 
     @property
     def image(self) -> ImageEncoder:
