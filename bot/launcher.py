@@ -93,6 +93,7 @@ class Launcher:
         self.children = [
             Child("text worker", worker_command("text"), worker, logs / "text.log"),
             Child("media worker", worker_command("media"), worker, logs / "media.log"),
+            Child("train worker", worker_command("train"), worker, logs / "train.log"),
             Child("gateway", (*polydesk, "gateway"), gateway, logs / "gateway.log"),
         ]
 
@@ -177,7 +178,7 @@ def worker_environment(settings: Settings, redis_url: str) -> dict[str, str]:
 
 def worker_command(queue: str) -> tuple[str, ...]:
     """The command line of a worker process, as in the Procfile."""
-    threads = "64" if queue == "text" else "4"
+    threads = {"text": "64", "media": "4", "train": "1"}[queue]
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
     celery = (sys.executable, "-m", "celery", "-A", "workers.app", "worker")
     return (*celery, "-Q", queue, "-P", "threads", "-c", threads, "-n", f"{queue}-{os.getpid()}@%h", *quiet)

@@ -67,22 +67,24 @@ class Shelf:
             threads=configuration.threads,
         )
 
-    def text(self, language: str, own: Path | None = None) -> TextEncoder:
+    def text(self, language: str, english: Path | None = None) -> TextEncoder:
         """The text encoder for a language (BCP 47 tag, possibly empty: then the one for every language).
 
-        `own` is the folder of an encoder that a trained model brought along, for every language.
+        `english` is the folder of a fine-tuned encoder that stands in for MiniLM.
 
         Raises:
             Broken: it cannot be loaded; says what to do.
         """
-        name = self._names["text"] if own is None else str(own)
+        name = self._names["text"]
         if name == AUTO:
             name = MINILM if language.lower().replace("_", "-").split("-")[0] == "en" else MULTILINGUAL
+        if name == MINILM and english is not None:
+            name = str(english)
         return cast(TextEncoder, self._once(f"text {name}", lambda: self._text(name)))
 
-    def forget(self, own: Path) -> None:
-        """Let go of the memory of an encoder that a trained model brought along."""
-        self._loaded.pop(f"text {own}", None)
+    def forget(self, english: Path) -> None:
+        """Let go of the memory of a fine-tuned encoder."""
+        self._loaded.pop(f"text {english}", None)
 
     @property
     def image(self) -> ImageEncoder:

@@ -26,6 +26,7 @@ from workers.model.heard import Said
 from workers.model.recalibration import Recalibration, recalibrate
 from workers.model.selective import Selected, by_group, needed, select
 from workers.model.trained import FIXED, LATE, Learned, Trained
+from workers.train import held_out
 from workers.train import results as told
 from workers.train.compared import rivals
 from workers.train.log import Log, read
@@ -48,6 +49,7 @@ def train(
     *,
     compare: bool = False,
     text: Path | None = None,
+    before: Path | None = None,
 ) -> told.Results:
     """Train, measure, and write `out`: the model, `results.json`, `report.html`.
 
@@ -59,6 +61,7 @@ def train(
         log: what it says while it runs.
         compare: also train the strategies that fuse vectors, and a baseline, for the table.
         text: the folder of a fine-tuned text encoder, already inside `out`.
+        before: the folder of the model in use, which the gate compares with; the shipped one by default.
 
     Raises:
         KnowledgeError: a file is wrong, every problem named. Broken: weights are missing.
@@ -101,7 +104,7 @@ def train(
     answers = [_held(one, judge, correction, limits) for one, judge in zip(held, outcomes[chosen], strict=True)]
     model.save(out)
     with log.stage("cases"):
-        promotion = _promotion(kb, configuration, out)
+        promotion = _promotion(kb, configuration, out, before, held_out.fair(parts.held_out))
     found = told.Results(
         title=knowledge.title,
         language=knowledge.language,
@@ -244,14 +247,17 @@ def _held(one: Asked, judge: Judged, correction: Recalibration, limits: Threshol
     )
 
 
-def _promotion(kb: Path, configuration: Configuration, out: Path) -> told.Promotion:
-    """The candidate beside the shipped model on the knowledge base's cases, which nothing was trained on."""
-    figures = []
-    for model in (None, out):
+def _promotion(
+    kb: Path, configuration: Configuration, out: Path, used: Path | None, past: Sequence[Example]
+) -> told.Promotion:
+    """The candidate beside the model in use on cases and held-out history, which nothing was trained on."""
+    figures, tallies = [], []
+    for model in (used, out):
         with Local.open(kb, configuration, model, builtins=False) as local:
             figures.append(evaluate(local, None)[0])
+            tallies.append(held_out.asked(local, past))
     before, after = figures
-    checks = []
+    checks = held_out.checks(*tallies)
     for name, what in (("accuracy", "the right entry in the cases"), ("auroc", "cases in scope told from others")):
         if after.get(name) is not None:
             checks.append(told.Check(what, before[name], after[name], after[name] >= before[name] - _SLACK))
@@ -259,7 +265,11 @@ def _promotion(kb: Path, configuration: Configuration, out: Path) -> told.Promot
     if len(kept) == len(figures):
         checks.append(told.Check("right among the answered cases", kept[0], kept[1], kept[1] >= kept[0] - _SLACK))
     if not checks:
-        return told.Promotion(False, "the knowledge base has no cases to judge by: add some under `cases`", ())
+        return told.Promotion(
+            False,
+            "there is nothing to judge by: the knowledge base has no `cases`, no labelled conversation was held out",
+            (),
+        )
     promoted = all(check.passed for check in checks)
     failed = ", ".join(check.what for check in checks if not check.passed)
     why = "it is not worse on any of them" if promoted else f"it is worse on: {failed}"
