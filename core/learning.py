@@ -23,7 +23,7 @@ from core.training import News, Order, Trainer
 log = structlog.get_logger()
 
 TOPIC = "training"  # what rings when there is something new to see
-LOST = 10.0  # seconds that a training may be in no living worker's hands
+LOST = 6.0  # seconds that a training may be in no living worker's hands
 LATEST = 600.0  # seconds that a training waits for a worker to be started
 _WAIT = 1.0
 
