@@ -112,7 +112,8 @@ def main() -> None:
 
     try:
         with _room(configuration) as room:
-            say(News(order.training, 0, outcome=_trained(order, room, configuration, say)))
+            outcome = _trained(order, room, configuration, say)
+        say(News(order.training, 0, outcome=outcome))
     except PolydeskError as problem:
         log.warning("training.failed", training=order.training, problem=str(problem))
         say(News(order.training, 0, problem=str(problem)))
