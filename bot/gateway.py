@@ -89,6 +89,7 @@ async def _serve(settings: Settings) -> None:
             background.append(_again_and_again(lambda: home.look_around(doors.open), LOOK_EVERY))
         chores: list[tuple[str, Callable[[], Awaitable[object]], float]] = [
             ("timers", home.timers.tick, _TICK_SECONDS),
+            ("trainings", home.learning.attend, 0.5),
             ("sweep", partial(sweep, home.store, retention_days=settings.retention_days), _SWEEP_SECONDS),
         ]
         if settings.notify_url is not None:

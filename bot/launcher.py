@@ -32,12 +32,13 @@ _WORST_PAUSE = 30.0  # seconds between restarts of a child that keeps dying
 
 @dataclass(slots=True)
 class Child:
-    """One process that we keep alive."""
+    """One process that we keep alive; a `late` one begins once the others are ready, so that nobody waits for it."""
 
     name: str
     command: Sequence[str]
     environ: Mapping[str, str]
     log: Path
+    late: bool = False
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
     started_at: float = 0.0
@@ -93,13 +94,15 @@ class Launcher:
         self.children = [
             Child("text worker", worker_command("text"), worker, logs / "text.log"),
             Child("media worker", worker_command("media"), worker, logs / "media.log"),
+            Child("train worker", worker_command("train"), worker, logs / "train.log", late=True),
             Child("gateway", (*polydesk, "gateway"), gateway, logs / "gateway.log"),
         ]
 
     def start(self) -> None:
-        """Start every child."""
+        """Start every child that is not late."""
         for child in self.children:
-            child.start(self._read)
+            if not child.late:
+                child.start(self._read)
 
     def wait(self, missing: Callable[[], Sequence[str]], seconds: float) -> None:
         """Wait until `missing()` is empty.
@@ -110,7 +113,7 @@ class Launcher:
         end = time.monotonic() + seconds
         while lacks := missing():
             for child in self.children:
-                if not child.alive:
+                if not (child.alive or child.late):
                     raise Broken(f"the {child.name} stopped while starting; the end of {child.log}:\n{child.tail()}")
             if time.monotonic() > end:
                 why = "; ".join(lacks)
@@ -118,7 +121,10 @@ class Launcher:
             time.sleep(0.1)
 
     def watch(self, stop: threading.Event) -> None:
-        """Restart what dies, with growing pauses, until `stop`."""
+        """Start what is late, restart what dies, with growing pauses, until `stop`."""
+        for child in self.children:
+            if child.late and not stop.is_set():
+                child.start(self._read)
         while not stop.wait(0.5):
             self._revive_broker(stop)
             now = time.monotonic()
@@ -177,7 +183,7 @@ def worker_environment(settings: Settings, redis_url: str) -> dict[str, str]:
 
 def worker_command(queue: str) -> tuple[str, ...]:
     """The command line of a worker process, as in the Procfile."""
-    threads = "64" if queue == "text" else "4"
+    threads = {"text": "64", "media": "4", "train": "1"}[queue]
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
     celery = (sys.executable, "-m", "celery", "-A", "workers.app", "worker")
     return (*celery, "-Q", queue, "-P", "threads", "-c", threads, "-n", f"{queue}-{os.getpid()}@%h", *quiet)

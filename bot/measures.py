@@ -7,7 +7,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from core.broker import MEDIA, TEXT
+from core.broker import MEDIA, TEXT, TRAIN
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -46,7 +46,7 @@ class Measures:
 
     def count_workers(self, workers: Callable[[], dict[str, int]]) -> None:
         """Ask `workers` whenever somebody asks us."""
-        for queue in (TEXT, MEDIA):
+        for queue in (TEXT, MEDIA, TRAIN):
             self._workers.labels(queue).set_function(partial(_count, workers, queue))
 
 

@@ -16,6 +16,7 @@ from bot.line import Line
 from bot.measures import Measures
 from bot.missed import Missed
 from bot.settings import Settings, data_folder
+from bot.trainer import CeleryTrainer
 from core.answering import Answering, Room
 from core.bell import Bell
 from core.clock import WallClock
@@ -25,6 +26,7 @@ from core.desk import Desk
 from core.errors import SettingsError
 from core.fetching import Fetcher
 from core.hearing import Hearing
+from core.learning import Learning
 from core.leases import Alone, Holding, Leases
 from core.live import Live
 from core.ports import Adapter, CatchesUp
@@ -54,6 +56,7 @@ class House:
     desk: Desk
     timers: Timers
     publishing: Publishing
+    learning: Learning
     measures: Measures = field(default_factory=Measures)
     holding: Holding = field(default_factory=Alone)
 
@@ -90,6 +93,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         bell = Bell(line.ring if line else None)
         composing = Composing(line.ring if line else None)
         brain = CeleryBrain(redis_url, gateway)
+        trainer = CeleryTrainer(redis_url)
         adapters = open_doors(settings, store, bell, composing)
         live = Live(store, store.blobs)
         courier = Courier(store, adapters, live, bell, clock, holding)
@@ -104,6 +108,8 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         answering = Answering(room)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(brain.running())
+            await stack.enter_async_context(trainer.running())
+            publishing = Publishing(store, bell, clock, KB_ID, brain)
             if leases is not None:
                 await stack.enter_async_context(leases.running())
             home = House(
@@ -118,7 +124,8 @@ async def house(settings: Settings) -> AsyncIterator[House]:
                 hearing=Hearing(store, answering, bell, idle_ms=patience.idle, bot_id=BOT_ID, kb_id=KB_ID),
                 desk=Desk(store, live, mouth, courier, bell, clock),
                 timers=Timers(store, live, mouth, courier, bell, clock, patience),
-                publishing=Publishing(store, bell, clock, KB_ID, brain),
+                publishing=publishing,
+                learning=Learning(store, publishing, bell, KB_ID, trainer, settings.retention_days),
                 measures=measures,
                 holding=holding,
             )

@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 PREDICT = "polydesk.predict"
+LEARN = "polydesk.train"
 TEXT = "text"
 MEDIA = "media"
+TRAIN = "train"
+NEWS = "polydesk:training"
+"""The list on which workers say how far a training is; whichever gateway attends to trainings reads it."""
+NEWS_EXPIRES = 24 * 3600  # seconds
 BEAT_SECONDS = 1.0
 BEAT_EXPIRES = 4  # seconds without a beat after which a worker counts as dead
 
@@ -27,7 +32,7 @@ def inbox(gateway: str) -> str:
 
 
 def beat(queue: str, worker: str) -> str:
-    """The key that a worker renews every second; its value is a JSON list of the question ids it holds."""
+    """The key that a worker renews every second; its value is a JSON list of the questions and trainings it holds."""
     return f"polydesk:beat:{queue}:{worker}"
 
 

@@ -22,6 +22,7 @@ from core.ports import Brain, Clock
 from core.store.blobs import valid_sha
 from core.store.releases import ReleaseRow
 from core.store.store import Store, Tx
+from core.store.trouble import Conflict
 from core.values import Attachment, AttachmentKind
 
 log = structlog.get_logger()
@@ -104,18 +105,48 @@ class Publishing:
         problems = check(knowledge)
         if problems:
             raise KnowledgeError(problems)
+        live, count = await self._seen()
+        return await self._release(knowledge, live.model if live else "", count, by=by, note=note)
+
+    async def answer_with(self, model: str, *, by: str = "", note: str = "") -> ReleaseRow:
+        """Publish what is live again, answered with the trained model in this blob; empty: with the shipped one.
+
+        Drafts that are published later keep it, and rolling back brings the model of the old release back too.
+
+        Raises:
+            BadInput: nothing was ever published, it is in force already, or its blob is gone.
+        """
+        live, count = await self._seen()
+        if live is None:
+            raise BadInput("there is no release yet that a model could answer: publish the draft first")
+        if live.model == model:
+            raise BadInput("this model is in force already" if model else "the shipped model is in force already")
+        if model and not self._store.blobs.exists(model):
+            raise BadInput("this model was deleted meanwhile, since no release used it: train again")
+        return await self._release(live.knowledge, model, count, by=by, note=note)
+
+    async def _seen(self) -> tuple[Release | None, int]:
+        """What is live, if anything, and the number of the last release, seen at the same moment."""
         rows = await self._store.read(lambda tx: tx.knowledge.releases(self._kb_id))
-        number = rows[0].number + 1 if rows else 1
-        blob = await self._store.keep(wire.dumps(Release(self._kb_id, number, knowledge)).encode())
+        live = next((row for row in rows if row.live), None)
+        return wire.loads(Release, await self._store.fetch(live.blob)) if live else None, rows[0].number if rows else 0
+
+    async def _release(self, knowledge: KnowledgeBase, model: str, last: int, *, by: str, note: str) -> ReleaseRow:
+        number = last + 1
+        blob = await self._store.keep(wire.dumps(Release(self._kb_id, number, knowledge, model)).encode())
         await self._warm(blob)
-        digest = hashlib.sha256(wire.dumps(knowledge).encode()).hexdigest()
+        digest = hashlib.sha256((wire.dumps(knowledge) + model).encode()).hexdigest()
 
         async def publish(tx: Tx) -> ReleaseRow:
-            uses = _blobs(knowledge)  # those of cases too, and of an entry that left the draft this very moment
+            if await tx.knowledge.release(self._kb_id, number) is not None:
+                # Another model may be in force, or other entries be live, than were read.
+                raise Conflict("somebody else has published meanwhile")
+            # The photos of cases too, and of an entry that left the draft this very moment.
+            uses = _blobs(knowledge) | ({model} if model else set())
             return await tx.knowledge.publish(self._kb_id, blob, digest=digest, by=by, note=note, uses=uses)
 
         row = await self._store.write(publish)
-        log.info("knowledge.published", number=row.number, entries=len(knowledge.live))
+        log.info("knowledge.published", number=row.number, entries=len(knowledge.live), model=model[:12])
         self._bell.ring(self._kb_id)
         return row
 

@@ -27,6 +27,11 @@ class Configuration:
     threads: int = 1
     log_level: str = "INFO"
 
+    @property
+    def trained(self) -> Path:
+        """The folder in which trained models are unpacked; each is fetched from the blobs again when it is gone."""
+        return self.encodings.with_name("trained")
+
 
 def from_environment(environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Configuration:
     """Read the configuration from the environment, else from the `.env` file that the gateway reads too.

@@ -13,7 +13,7 @@ import structlog
 
 from core import wire
 from core.asking import Prediction, Question
-from core.errors import PolydeskError, Unreadable
+from core.errors import Broken, PolydeskError, Unreadable
 from core.knowledge.entries import KnowledgeBase, Release
 from core.knowledge.lint import Finding
 from core.store.blobs import BlobFolder
@@ -31,6 +31,7 @@ from workers.model.ports import ImageFeatures, TextEncoder, WordTower
 from workers.model.scoring import Scored, score_all
 from workers.model.shelf import Shelf
 from workers.model.trained import LEARNED, Trained
+from workers.models import Models
 from workers.perceiving import Perceived, Read, perceive
 from workers.rehearsal import rehearse_media, rehearse_words
 from workers.tongues import Spoken, foreign, spoken
@@ -48,12 +49,20 @@ class _Case:
     release: Release
     tongue: Spoken
     encoder: TextEncoder
+    trained: Trained | None
+
+    @property
+    def model(self) -> str:
+        """What answers: the encoder, with the beginning of the trained model's blob where one is in force."""
+        trained = self.release.model[:12] if self.trained else ""
+        return f"{self.encoder.digest}+{trained}" if trained else self.encoder.digest
 
 
 class Engine:
     """One per process; `predict` is called by one thread at a time, `warm` with `rehearse` by another one.
 
-    `photos` says whether this process looks at example photos: a text worker does without the image encoder.
+    `photos` says whether this process looks at example photos: a text worker does without the image encoder. `trained`
+    answers about every release; without it, the one of `models` that a release names.
     """
 
     def __init__(
@@ -66,6 +75,7 @@ class Engine:
         photos: bool,
         builtins: bool = True,
         trained: Trained | None = None,
+        models: Models | None = None,
     ) -> None:
         self._shelf = shelf
         self._read = read
@@ -74,6 +84,7 @@ class Engine:
         self._photos = photos
         self._builtins = builtins
         self._trained = trained
+        self._models = models
         self._adapted: OrderedDict[tuple[str, str], Adapted] = OrderedDict()
         self._releases: OrderedDict[str, Release] = OrderedDict()
         self._conses: dict[str, Conse] = {}
@@ -88,12 +99,14 @@ class Engine:
         """
         media.selftest()
         blobs = BlobFolder(configuration.blobs)
+        shelf = Shelf.of(configuration)
         return cls(
-            Shelf.of(configuration),
+            shelf,
             blobs.get,
             lambda blob: wire.loads(Release, blobs.get(blob)),
             Encodings(configuration.encodings),
             photos=photos,
+            models=Models(blobs.get, configuration.trained, shelf.forget),
         )
 
     def warm(self) -> None:
@@ -133,7 +146,7 @@ class Engine:
                 answers[place] = problem
         groups: dict[tuple[str, str], list[int]] = {}
         for place, case in cases.items():
-            groups.setdefault((case.perceived.question.release, case.encoder.digest), []).append(place)
+            groups.setdefault((case.perceived.question.release, case.model), []).append(place)
         for places in groups.values():
             try:
                 told: Sequence[Prediction | Exception] = self._answer([cases[place] for place in places])
@@ -162,7 +175,7 @@ class Engine:
 
     def encoder(self, knowledge: KnowledgeBase) -> TextEncoder:
         """The text encoder for a knowledge base's own language."""
-        return self._shelf.text("en" if knowledge.language.startswith("en") else knowledge.language)
+        return self._shelf.text(_tag(knowledge))
 
     def strange(self, knowledge: KnowledgeBase) -> tuple[Finding, ...]:
         """What of a knowledge base its text encoder was not trained for."""
@@ -183,13 +196,35 @@ class Engine:
         words = " ".join((question.text, perceived.transcript.text if perceived.transcript else ""))
         tongue = spoken(words, question.language, release.knowledge, self._shelf.language)
         english = release.knowledge.language.startswith("en") and tongue.language == "en"
-        return _Case(perceived, release, tongue, self._shelf.text("en" if english else tongue.language or "xx"))
+        trained = self._trained or self._named(release)
+        own = trained.text if trained and not self._trained else None
+        encoder = self._shelf.text("en" if english else tongue.language or "xx", own)
+        return _Case(perceived, release, tongue, encoder, trained)
+
+    def _named(self, release: Release) -> Trained | None:
+        """The model that a release names; None when it names none, or one that cannot be used here."""
+        trained = self._models.get(release.model) if self._models and release.model else None
+        if self._models is None or trained is None:
+            return None
+        try:
+            ours = self._shelf.text(_tag(release.knowledge), trained.text).digest
+        except Broken as problem:  # the text encoder that came with it does not load
+            self._models.refuse(release.model, str(problem))
+            return None
+        if trained.encoder != ours:
+            self._models.refuse(
+                release.model,
+                f"it was trained with the text encoder {trained.encoder}, these workers have {ours}: set "
+                "POLYDESK_TEXT_MODEL as it was, or train again",
+            )
+            return None
+        return trained
 
     def _answer(self, cases: Sequence[_Case]) -> list[Prediction]:
         first = cases[0]
-        adapted = self._adapt(first.perceived.question.release, first.release.knowledge, first.encoder)
+        adapted = self._adapt(first)
         heard = hear([self._said(case) for case in cases], first.encoder, adapted.spelling)
-        trained = self._trained if self._trained and self._trained.encoder == first.encoder.digest else None
+        trained = first.trained if first.trained and first.trained.encoder == first.encoder.digest else None
         scored = score_all(adapted, heard, fusion=trained.over(adapted) if trained else None, talk=self._builtins)
         if trained:
             scored = [trained.corrected(one, first.release.knowledge.error_budget) for one in scored]
@@ -238,7 +273,7 @@ class Engine:
             question=question.id,
             attempt=question.attempt,
             release=question.release,
-            model=case.encoder.digest,
+            model=case.model,
             candidates=scored.candidates if not perceived.empty else (),
             confidence=scored.confidence if not perceived.empty else 0.0,
             answer_at=scored.answer_at,
@@ -266,11 +301,11 @@ class Engine:
                 self._conses[encoder.digest] = Conse(encoder, self._shelf.labels)
             return self._conses[encoder.digest]
 
-    def _adapt(self, blob: str, knowledge: KnowledgeBase, encoder: TextEncoder) -> Adapted:
-        place = (blob, encoder.digest)
+    def _adapt(self, case: _Case) -> Adapted:
+        place = (case.perceived.question.release, case.model)
         known = self._adapted.get(place)
         if known is None:
-            known = self._adapted[place] = self._learn(knowledge, encoder, self._trained)
+            known = self._adapted[place] = self._learn(case.release.knowledge, case.encoder, case.trained)
             while len(self._adapted) > _KEPT:
                 self._adapted.popitem(last=False)
         self._adapted.move_to_end(place)
@@ -317,3 +352,8 @@ class Engine:
             return None
         self._cache.put({place: vector})
         return vector
+
+
+def _tag(knowledge: KnowledgeBase) -> str:
+    """The tag of the text encoder for a knowledge base's own language."""
+    return "en" if knowledge.language.startswith("en") else knowledge.language

@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from celery.signals import worker_init, worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from redis import Redis
+from redis.exceptions import RedisError
 
 from core import wire
 from core.asking import Prediction, Question
-from core.broker import MEDIA, PREDICT
+from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN
 from core.errors import PolydeskError
-from workers import logs, media
+from core.training import News, Order
+from workers import logs, media, training
 from workers.app import app
 from workers.batcher import Batcher
-from workers.configuration import from_environment
+from workers.configuration import Configuration, from_environment
 from workers.leash import hold
-from workers.model.sessions import calm
 from workers.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -31,14 +32,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 INBOX_EXPIRES = 600  # seconds after which the list of a dead gateway goes
+_LAST_WORD = 60.0  # seconds for which the end of a training is told again while the broker is away
 
 
 @dataclass(slots=True)
 class Bench:
-    """What one worker process works with; built when the process starts."""
+    """What one worker process works with; built when the process starts. One that only trains has no batcher."""
 
     redis: Redis
-    batcher: Batcher[Question, Prediction]
+    batcher: Batcher[Question, Prediction] | None
     pulse: Pulse
 
 
@@ -49,7 +51,6 @@ _bench: list[Bench] = []  # empty until worker_init: importing this module build
 def _build(sender: Any = None, **_: Any) -> None:
     hold()
     try:
-        media.selftest()
         _furnish(tuple(sender.app.amqp.queues.consume_from))
     except PolydeskError as problem:
         # Celery logs what a signal's receiver raises, and would go on to take questions that nobody can answer.
@@ -57,22 +58,31 @@ def _build(sender: Any = None, **_: Any) -> None:
 
 
 def _furnish(queues: tuple[str, ...]) -> None:
-    from workers.engine import Engine  # its decoders may be missing, which the self-test says in words
-
     configuration = from_environment()
     logs.configure(configuration.log_level)
     redis = Redis.from_url(configuration.redis_url)
+    if TRAIN in queues:
+        training.tidy(configuration)
+    answers = {TEXT, MEDIA} & {*queues}
+    _bench.append(Bench(redis, _batcher(configuration, queues) if answers else None, Pulse(redis, queues)))
+
+
+def _batcher(configuration: Configuration, queues: tuple[str, ...]) -> Batcher[Question, Prediction]:
+    media.selftest()
+    from workers.engine import Engine  # its decoders may be missing, which the self-test says in words
+
     engine = Engine.open(configuration, photos=MEDIA in queues)
     # A worker for media answers as soon as it can; the models it has not loaded by then make only their own wait.
     loaded = threading.Event()
     threading.Thread(target=_warm, args=(engine, configuration.threads, loaded), name="warm", daemon=True).start()
     if MEDIA not in queues:
         loaded.wait()
-    most = 2 if MEDIA in queues else 32
-    _bench.append(Bench(redis, Batcher(engine.predict, most), Pulse(redis, queues)))
+    return Batcher(engine.predict, 2 if MEDIA in queues else 32)
 
 
 def _warm(engine: Engine, threads: int, loaded: threading.Event) -> None:
+    from workers.model.sessions import calm
+
     try:
         engine.warm()
         loaded.set()
@@ -99,7 +109,13 @@ def _stop(**_: Any) -> None:
     while _bench:
         bench = _bench.pop()
         bench.pulse.stop()
-        bench.batcher.close()
+        if bench.batcher is not None:
+            bench.batcher.close()
+
+
+@worker_shutting_down.connect
+def _stopping(**_: Any) -> None:
+    training.stop()  # Celery waits for what runs, a training for longer than anybody would
 
 
 @app.task(name=PREDICT, ignore_result=True)
@@ -112,6 +128,7 @@ def predict(plain: dict[str, Any]) -> None:
     bench = _bench[0]
     with bench.pulse.holding(question.id):
         try:
+            assert bench.batcher is not None  # this worker consumes a queue of questions
             prediction = bench.batcher.ask(question)
         except PolydeskError as problem:
             log.warning("question.failed", question=question.id, problem=str(problem))
@@ -124,6 +141,31 @@ def predict(plain: dict[str, Any]) -> None:
         pipe.lpush(question.inbox, wire.dumps(prediction))
         pipe.expire(question.inbox, INBOX_EXPIRES)
         pipe.execute()
+
+
+@app.task(name=LEARN, ignore_result=True)
+def train(plain: dict[str, Any]) -> None:
+    """Train in a child process; the gateway hears how far it is, and in the end what came of it."""
+    order = wire.load(Order, plain)
+    bench = _bench[0]
+
+    def push(news: News) -> None:
+        end = time.monotonic() + (_LAST_WORD if news.last else 0)
+        while True:
+            try:
+                pipe = bench.redis.pipeline(transaction=False)
+                pipe.lpush(NEWS, wire.dumps(news))
+                pipe.expire(NEWS, NEWS_EXPIRES)
+                pipe.execute()
+                return
+            except RedisError as problem:
+                log.warning("training.unheard", training=news.training, problem=type(problem).__name__)
+                if time.monotonic() > end:
+                    return
+                time.sleep(1)
+
+    with bench.pulse.holding(order.training):
+        training.supervise(order, push, from_environment())
 
 
 def _failed(question: Question, problem: Exception) -> Prediction:

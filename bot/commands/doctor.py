@@ -14,9 +14,10 @@ import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from bot.broker import running
 from bot.settings import Settings, data_folder, load
 from bot.wiring import KB_ID, open_platforms
-from core.broker import evicts
+from core.broker import MEDIA, TEXT, TRAIN, beat, evicts
 from core.clock import WallClock
 from core.errors import PolydeskError, Retry
 from core.leases import SKEW_MS
@@ -74,6 +75,7 @@ async def _look(settings: Settings) -> list[Finding]:
         ("audio decoder", _audio),
         ("database", _database),
         ("broker", broker),
+        ("workers", workers),
         ("clock", clock),
     ]
     findings = []
@@ -154,6 +156,25 @@ async def broker(settings: Settings) -> str:
     if why := evicts(memory):
         raise _Wrong(why, "set it to noeviction")
     return "reachable"
+
+
+async def workers(settings: Settings) -> str:
+    """Count the workers that are alive; nothing is wrong where none is, since nothing may have been started."""
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else running(settings.data / "run")
+    counts = {TEXT: 0, MEDIA: 0, TRAIN: 0}
+    if redis_url:
+        async with Redis.from_url(redis_url, socket_timeout=3) as redis:
+            try:
+                async for key in redis.scan_iter(match=beat("*", "*")):
+                    queue = key.decode().split(":")[2]
+                    counts[queue] = counts.get(queue, 0) + 1
+            except (RedisError, OSError):
+                return "unknown"  # the check of the broker has said so
+    if not any(counts.values()):
+        return "none is running"
+    told = ", ".join(f"{queue} {count}" for queue, count in counts.items())
+    missing = "; without a train worker a training started in the console waits" if not counts[TRAIN] else ""
+    return told + missing
 
 
 async def clock(settings: Settings, ours: Clock | None = None) -> str:

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from bot.console import desk, knowledge, live, people, quality, uploads
+from bot.console import desk, knowledge, live, people, quality, training, uploads
 from bot.console.front import Front, NotLoggedIn
 from bot.console.guard import Guard
 from bot.doors import Doors
@@ -29,7 +29,7 @@ def pages(front: Front) -> FastAPI:
     """All pages of the console, still without their guard."""
     console = FastAPI(title="Polydesk console", docs_url=None, redoc_url=None, openapi_url=None)
     console.include_router(front.router())
-    for part in (desk, knowledge, live, people, quality, uploads):
+    for part in (desk, knowledge, live, people, quality, training, uploads):
         console.include_router(part.router(front))
     folder = str(files("bot.console").joinpath("static"))
     console.mount("/static", StaticFiles(directory=folder), name="static")

@@ -72,7 +72,8 @@ async def _asked(home: House, which: str) -> tuple[str, KnowledgeBase]:
         return published.blob, published.knowledge  # workers know it already
     if draft is None:
         raise BadInput("nothing is live yet; publish first, or ask the draft")
-    blob = await home.store.keep(wire.dumps(Release(KB_ID, 0, draft)).encode())
+    model = published.release.model if published else ""
+    blob = await home.store.keep(wire.dumps(Release(KB_ID, 0, draft, model)).encode())
     await refer(home.store, blob, "trial")
     return blob, draft
 

@@ -98,8 +98,12 @@ class KnowledgeBase:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """An immutable, published knowledge base: what the blob that a Question names holds."""
+    """An immutable, published knowledge base: what the blob that a Question names holds.
+
+    `model` is the blob of the trained model that answers with it, empty for the one that ships.
+    """
 
     kb_id: str
     number: int
     knowledge: KnowledgeBase
+    model: str = ""

@@ -28,6 +28,7 @@ from core.store.outbox import Outbox
 from core.store.preferences import Preferences
 from core.store.references import References
 from core.store.sql import Sql
+from core.store.trainings import Trainings
 from core.store.transcript import Transcript
 from core.store.trouble import translated
 from core.store.turns import Turns
@@ -86,6 +87,11 @@ class Tx:
     def labels(self) -> Labels:
         """What people said about answers."""
         return Labels(self.sql)
+
+    @cached_property
+    def trainings(self) -> Trainings:
+        """What was learned from labels."""
+        return Trainings(self.sql)
 
     @cached_property
     def blobs(self) -> References:

@@ -381,3 +381,33 @@ settings = Table(
     Column("value", Json, nullable=False),
     Column("updated_at", Millis, nullable=False),
 )
+
+# A row for every training, which ends once and stays; `outcome` holds the gate's figures with the blobs of model and
+# report, which the row keeps for a while.
+trainings = Table(
+    "trainings",
+    metadata,
+    _id(),
+    Column("kb_id", Text, nullable=False),
+    Column("release", Integer, nullable=False),
+    Column("snapshot", Text, nullable=False),
+    _words("before"),
+    Column("taught", Json, nullable=False),
+    _words("by"),
+    Column("started_at", Millis, nullable=False),
+    _moment("heard_at"),
+    _count("seq"),
+    _words("stage"),
+    _count("done"),
+    _count("total"),
+    _moment("ended_at"),
+    Column("outcome", Json, nullable=True),
+    _words("problem"),
+)
+Index(
+    "uq_trainings_running",
+    trainings.c.kb_id,
+    unique=True,
+    sqlite_where=trainings.c.ended_at == 0,
+    postgresql_where=trainings.c.ended_at == 0,
+)

@@ -8,8 +8,9 @@ import psycopg
 import pytest
 from redis import Redis
 
-from bot.commands.doctor import broker, clock
+from bot.commands.doctor import broker, clock, workers
 from bot.settings import Settings
+from core.broker import beat
 from core.clock import WallClock
 from core.errors import PolydeskError
 from tests.flows.servers import postgres, redis
@@ -45,6 +46,20 @@ async def test_a_broker_that_forgets_is_told_from_one_that_keeps(tmp_path: Path)
             await broker(settings)
     with pytest.raises(PolydeskError, match="POLYDESK_REDIS_URL cannot be reached"):
         await broker(settings)
+
+
+async def test_workers_are_counted_and_a_missing_train_worker_is_named(tmp_path: Path) -> None:
+    with redis() as url:
+        settings = Settings(data=tmp_path, redis_url=url, _env_file=None)  # type: ignore[call-arg]
+        assert await workers(settings) == "none is running"
+        with Redis.from_url(url) as owner:
+            for queue in ("text", "media"):
+                owner.set(beat(queue, "w"), "[]")
+            assert (await workers(settings)).startswith("text 1, media 1, train 0; without a train worker")
+            owner.set(beat("train", "w"), "[]")
+            assert await workers(settings) == "text 1, media 1, train 1"
+    assert await workers(settings) == "unknown"
+    assert await workers(Settings(data=tmp_path, _env_file=None)) == "none is running"  # type: ignore[call-arg]
 
 
 async def test_looking_at_the_clock_of_a_database_changes_nothing_in_it(tmp_path: Path) -> None:

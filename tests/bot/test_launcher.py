@@ -173,3 +173,26 @@ def test_a_start_that_takes_too_long_says_what_is_missing(tmp_path: Path) -> Non
             launcher.wait(lambda: ["no worker on the queue text"], 0.3)
     finally:
         launcher.stop()
+
+
+def test_who_is_late_keeps_nobody_waiting(tmp_path: Path) -> None:
+    launcher = Launcher(Settings(data=tmp_path), "redis://127.0.0.1:1", print)
+    sleeping = (sys.executable, "-c", "import time; time.sleep(60)")
+    launcher.children = [child for child in launcher.children if child.name in ("text worker", "train worker")]
+    for child in launcher.children:
+        child.command = sleeping
+    launcher.start()
+    stop = threading.Event()
+    watching = threading.Thread(target=launcher.watch, args=(stop,))
+    try:
+        launcher.wait(lambda: (), 5)
+        assert [child.alive for child in launcher.children] == [True, False]
+        watching.start()
+        deadline = time.monotonic() + 10
+        while not all(child.alive for child in launcher.children):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        stop.set()
+        watching.join(10)
+        launcher.stop()

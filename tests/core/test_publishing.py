@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import time
@@ -11,10 +12,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from core import wire
 from core.errors import BadInput, KnowledgeError
-from core.knowledge.entries import Case, Entry, KnowledgeBase
+from core.knowledge.entries import Case, Entry, KnowledgeBase, Release
 from core.knowledge.spreadsheet import from_csv
+from core.store.releases import ReleaseRow
 from core.store.sweep import STRAY_SECONDS, sweep
+from core.store.trouble import Conflict
 from tests.core.conftest import KNOWLEDGE, Road
 
 
@@ -80,3 +84,52 @@ async def test_files_of_cases_outlive_a_sweep_in_draft_and_release(road: Road, t
     await sweep(road.store, retention_days=365)
     # Then both are still there
     assert [road.store.blobs.exists(sha) for sha in kept] == [True, True]
+
+
+async def test_a_model_is_a_release_that_drafts_keep_and_a_rollback_takes_back(road: Road) -> None:
+    model = await road.store.keep(b"a model")
+    assert (await road.publishing.answer_with(model, by="ada", note="trained")).number == 2
+    # Publishing a draft keeps it, and the model's blob with it
+    await road.publishing.bring_in(replace(KNOWLEDGE, title="Another title"))
+    await road.publishing.publish()
+    live = await road.publishing.live()
+    assert live is not None and (live.model, live.knowledge.title) == (model, "Another title")
+    # The first release had no model, the second had one
+    for number, expected in ((1, ""), (2, model)):
+        await road.publishing.rollback(number)
+        live = await road.publishing.live()
+        assert live is not None and live.model == expected and live.knowledge == KNOWLEDGE
+    rows = await road.store.read(lambda tx: tx.knowledge.releases("default"))
+    for row in rows:
+        held = {one.sha for one in await road.store.read(lambda tx, n=row.number: tx.blobs.of(f"release:default:{n}"))}
+        assert (model in held) is (row.number in (2, 3, 5)), row
+    # Back to the shipped model is a release too
+    await road.publishing.answer_with("")
+    assert (await road.publishing.live()).model == ""  # type: ignore[union-attr]
+
+
+async def test_a_model_that_changes_nothing_or_is_gone_is_refused(road: Road) -> None:
+    with pytest.raises(BadInput, match="shipped model is in force already"):
+        await road.publishing.answer_with("")
+    with pytest.raises(BadInput, match="train again"):
+        await road.publishing.answer_with("a" * 64)
+    model = await road.store.keep(b"a model")
+    await road.publishing.answer_with(model)
+    with pytest.raises(BadInput, match="in force already"):
+        await road.publishing.answer_with(model)
+
+
+async def test_who_publishes_at_the_same_moment_takes_no_model_back(road: Road) -> None:
+    model = await road.store.keep(b"a model")
+    results = await asyncio.gather(
+        road.publishing.answer_with(model), road.publishing.publish(), road.publishing.publish(), return_exceptions=True
+    )
+    assert any(isinstance(one, ReleaseRow) for one in results)
+    assert all(isinstance(one, ReleaseRow | Conflict) for one in results), results
+    rows = await road.store.read(lambda tx: tx.knowledge.releases("default"))
+    for row in rows:
+        release = wire.loads(Release, road.publishing.blob(row.blob))
+        assert release.number == row.number
+    # Whatever was published after the model keeps it
+    models = [wire.loads(Release, road.publishing.blob(row.blob)).model for row in reversed(rows)]
+    assert models == sorted(models, key=bool)

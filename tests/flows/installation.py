@@ -149,8 +149,8 @@ class Installation:
         return [pid for pid in processes_of(self.data) if self.process is None or pid != self.process.pid]
 
     def child(self, name: str) -> int:
-        """The process id of the `gateway`, the `text` or `media` worker, or the `valkey` server."""
-        sign = {"gateway": " gateway", "text": " -Q text ", "media": " -Q media ", "valkey": "valkey-server"}[name]
+        """The process id of the `gateway`, the `text`, `media` or `train` worker, or the `valkey` server."""
+        sign = {"gateway": " gateway", "valkey": "valkey-server"}.get(name, f" -Q {name} ")
         pids = [pid for pid, command in processes_of(self.data).items() if sign in f"{command} "]
         assert len(pids) == 1, f"{name}: {pids}"
         return pids[0]

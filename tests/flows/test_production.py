@@ -168,7 +168,7 @@ async def test_slack_by_the_events_api(house: str, hooked: tuple[FakeTelegram, F
 
 
 async def test_figures_for_operators(house: str) -> None:
-    assert [*commands()] == ["gateway", "text", "media"]
+    assert [*commands()] == ["gateway", "text", "media", "train"]
     async with httpx.AsyncClient(base_url=house) as http:
         assert (await http.get("/healthz")).json()["doors"] == {"web": "open", "telegram": "open", "slack": "open"}
         assert "polydesk" in (await http.get("/metrics")).text

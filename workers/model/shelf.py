@@ -71,8 +71,10 @@ class Shelf:
             threads=configuration.threads,
         )
 
-    def text(self, language: str) -> TextEncoder:
+    def text(self, language: str, english: Path | None = None) -> TextEncoder:
         """The text encoder for a language (BCP 47 tag, possibly empty: then the one for every language).
+
+        `english` is the folder of a fine-tuned encoder that stands in for MiniLM.
 
         Raises:
             Broken: it cannot be loaded; says what to do.
@@ -80,9 +82,14 @@ class Shelf:
         name = self._names["text"]
         if name == AUTO:
             name = MINILM if language.lower().replace("_", "-").split("-")[0] == "en" else MULTILINGUAL
-        if name == MINILM and self._english is not None:
-            name = str(self._english)
+        own = english or self._english
+        if name == MINILM and own is not None:
+            name = str(own)
         return cast(TextEncoder, self._once(f"text {name}", lambda: self._text(name)))
+
+    def forget(self, english: Path) -> None:
+        """Let go of the memory of a fine-tuned encoder."""
+        self._loaded.pop(f"text {english}", None)
 
     @property
     def image(self) -> ImageEncoder:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core.knowledge.entries import NONE
+from core.knowledge.history import Example
 from workers.configuration import Configuration
 from workers.evaluation import evaluate
 from workers.local import Local
@@ -16,6 +17,7 @@ from workers.model.calibration import Thresholds
 from workers.model.recalibration import Recalibration, recalibrate
 from workers.model.selective import Selected, by_group, needed
 from workers.model.trained import FIXED, LATE
+from workers.train import held_out
 from workers.train import results as told
 from workers.train.measuring import Asked, Judged, right
 
@@ -86,14 +88,17 @@ def answered(one: Asked, judge: Judged, corrected: Recalibration, limits: Thresh
     )
 
 
-def promotion(kb: Path, configuration: Configuration, out: Path) -> told.Promotion:
-    """The candidate beside the shipped model on the knowledge base's cases, which nothing was trained on."""
-    figures = []
-    for model in (None, out):
+def promotion(
+    kb: Path, configuration: Configuration, out: Path, used: Path | None, past: Sequence[Example]
+) -> told.Promotion:
+    """The candidate beside the model in use on cases and held-out history, which nothing was trained on."""
+    figures, tallies = [], []
+    for model in (used, out):
         with Local.open(kb, configuration, model, builtins=False) as local:
             figures.append(evaluate(local, None)[0])
+            tallies.append(held_out.asked(local, past))
     before, after = figures
-    checks = []
+    checks = held_out.checks(*tallies)
     for name, what in (("accuracy", "the right entry in the cases"), ("auroc", "cases in scope told from others")):
         if after.get(name) is not None:
             checks.append(told.Check(what, before[name], after[name], after[name] >= before[name] - _SLACK))
@@ -101,7 +106,11 @@ def promotion(kb: Path, configuration: Configuration, out: Path) -> told.Promoti
     if len(kept) == len(figures):
         checks.append(told.Check("right among the answered cases", kept[0], kept[1], kept[1] >= kept[0] - _SLACK))
     if not checks:
-        return told.Promotion(False, "the knowledge base has no cases to judge by: add some under `cases`", ())
+        return told.Promotion(
+            False,
+            "there is nothing to judge by: the knowledge base has no `cases`, no labelled conversation was held out",
+            (),
+        )
     promoted = all(check.passed for check in checks)
     failed = ", ".join(check.what for check in checks if not check.passed)
     why = "it is not worse on any of them" if promoted else f"it is worse on: {failed}"

@@ -17,7 +17,7 @@ from workers.local import Local
 from workers.model.fusion.gate import shipped
 from workers.model.selective import select
 from workers.model.trained import FUSIONS, LATE, VECTORS
-from workers.train import encoder, judging, parting
+from workers.train import encoder, held_out, judging, parting
 from workers.train import results as told
 from workers.train.compared import Trained, rivals
 from workers.train.kept import Listened
@@ -42,6 +42,7 @@ def train(
     compare: bool = False,
     finetune: bool = False,
     strategy: str = AUTO,
+    before: Path | None = None,
 ) -> told.Results:
     """Train, measure, and write `out`: the model, `results.json`, `report.html`.
 
@@ -57,6 +58,7 @@ def train(
         strategy: how channels are fused: a name of `workers.model.trained.FUSIONS`, or `auto`: the learned gate or
             fixed weights, whatever labelled questions say is surer.
         finetune: also fine-tune the text encoder, which is kept where it is not worse than the one that ships.
+        before: the folder of the model in use, which the gate compares with; the shipped one by default.
 
     Raises:
         KnowledgeError: a file is wrong, every problem named. BadInput: the encoder cannot be fine-tuned. Broken:
@@ -85,7 +87,7 @@ def train(
                 known = replace(other, model=replace(other.model, text=folder)) if found.kept else known
         results = _fused(knowledge, known, out, log, compare=compare, strategy=strategy)
         with log.stage("cases"):
-            promotion = judging.promotion(kb, configuration, out)
+            promotion = judging.promotion(kb, configuration, out, before, held_out.fair(parts.held_out))
         results = replace(
             results,
             at=int(time.time() * 1000),

@@ -39,6 +39,7 @@ from core.errors import PolydeskError
 from core.fetching import Fetcher
 from core.hearing import Hearing
 from core.knowledge.entries import Entry, KnowledgeBase
+from core.learning import Learning
 from core.live import Live
 from core.publishing import Publishing
 from core.speaking import Mouth
@@ -46,6 +47,7 @@ from core.store.store import Store
 from core.timers import Patience, Timers
 from core.values import Attachment
 from tests.fakes.house import FakeBrain, sure
+from tests.fakes.trainer import FakeTrainer
 
 ADMIN = "ada"
 AGENT = "mia"
@@ -137,6 +139,7 @@ async def furnished(folder: Path, knowledge: KnowledgeBase = KNOWLEDGE) -> Async
             desk=Desk(store, live, mouth, courier, bell, clock),
             timers=Timers(store, live, mouth, courier, bell, clock, Patience()),
             publishing=publishing,
+            learning=Learning(store, publishing, bell, KB_ID, FakeTrainer(), 365),
             measures=Measures(),
         )
     finally:

@@ -1,0 +1,132 @@
+"""The training page: what there is to learn from, how far a training is, which model answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+from fastapi.responses import HTMLResponse, Response
+
+from bot.console.front import Front
+from bot.console.sessions import Visitor
+from bot.wiring import KB_ID, House
+from core.broker import TRAIN
+from core.errors import BadInput
+from core.history import AGENT, SILENCE, TAP
+from core.store.trainings import TrainingRow
+
+Id = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
+
+# A report is ours, but shows what customers wrote: it runs nothing, loads nothing, and is nobody on our address.
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'; sandbox"
+)
+_FRESH_MS = 5 * 60_000  # thousands of conversations are not read again for every glance
+_STAGES = {
+    "": "Waiting for a worker",
+    "waiting": "Starting",
+    "loading": "Loading the models",
+    "listening": "Reading what customers asked",
+    "knowledge base": "Learning the knowledge base",
+    "cases": "Comparing it with the model in force",
+}
+_KINDS = {
+    AGENT: "an agent said what was meant",
+    TAP: "the customer tapped what was meant, or what was not",
+    SILENCE: "nobody objected to the automatic answer (weak)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A training as the list shows it; `state` is running, failed, passed or rejected."""
+
+    row: TrainingRow
+    state: str
+    live: bool
+    reported: bool
+    usable: bool
+
+
+def router(front: Front) -> APIRouter:
+    """Everything under /console/training; for admins."""
+    routes = APIRouter(prefix="/training", dependencies=[Depends(front.admin)])
+    home = front.home
+    reading = asyncio.Lock()
+    kept: list[tuple[int, Counter[str]]] = []
+
+    @routes.get("")
+    async def page(visitor: Visitor = Depends(front.admin)) -> Response:
+        return front.page("training.html", visitor, **await _state(home))
+
+    @routes.get("/state")
+    async def state(visitor: Visitor = Depends(front.admin)) -> Response:
+        return front.page("training_state.html", visitor, **await _state(home))
+
+    @routes.get("/taught")
+    async def taught(visitor: Visitor = Depends(front.admin)) -> Response:
+        async with reading:  # one reading at a time for however many look
+            now = home.store.clock.now()
+            if not kept or now - kept[0][0] > _FRESH_MS:
+                kept[:] = [(now, await home.learning.taught())]
+            at, counts = kept[0]
+        kinds = [(words, counts[kind]) for kind, words in _KINDS.items()]
+        return front.page("training_taught.html", visitor, at=at, kinds=kinds, total=sum(counts.values()))
+
+    @routes.post("/start")
+    async def start(visitor: Visitor = Depends(front.admin)) -> Response:
+        await home.learning.start(by=visitor.name)
+        return await state(visitor)
+
+    @routes.post("/{id}/promote")
+    async def promote(id: Id, visitor: Visitor = Depends(front.admin)) -> Response:
+        await home.learning.promote(id, by=visitor.name)
+        return await state(visitor)
+
+    @routes.post("/shipped")
+    async def shipped(visitor: Visitor = Depends(front.admin)) -> Response:
+        await home.learning.ship(by=visitor.name)
+        return await state(visitor)
+
+    @routes.get("/{id}/report")
+    async def report(id: Id) -> Response:
+        row = await home.store.read(lambda tx: tx.trainings.get(id))
+        if row is None or row.outcome is None or not home.store.blobs.exists(row.outcome.report):
+            raise BadInput("there is no such report, or it was deleted since its time was over")
+        raw = await home.store.fetch(row.outcome.report)
+        return HTMLResponse(raw, headers={"Content-Security-Policy": REPORT_POLICY})
+
+    return routes
+
+
+async def _state(home: House) -> dict[str, Any]:
+    rows = await home.store.read(lambda tx: tx.trainings.list(KB_ID))
+    live = await home.publishing.live()
+    model = live.model if live else ""
+    shown = [await asyncio.to_thread(_shown, home, row, model) for row in rows]
+    running = next((row for row in rows if row.running), None)
+    return {
+        "trainings": [one for one in shown if one.state != "running"],
+        "running": running,
+        "stage": _STAGES.get(running.stage, running.stage.capitalize()) if running else "",
+        "model": model,
+        "in_force": next((one.row for one in shown if one.live), None),
+        "workers": home.brain.workers.get(TRAIN, 0),
+    }
+
+
+def _shown(home: House, row: TrainingRow, model: str) -> Shown:
+    outcome, blobs = row.outcome, home.store.blobs
+    if outcome is None:
+        return Shown(row, "running" if row.running else "failed", live=False, reported=False, usable=False)
+    return Shown(
+        row,
+        "passed" if outcome.passed else "rejected",
+        live=outcome.model == model,
+        reported=blobs.exists(outcome.report),
+        usable=blobs.exists(outcome.model),
+    )

@@ -1,0 +1,172 @@
+"""Learning: what admins do about trained models, from the labelled turns to a release that names one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+import structlog
+
+from core import wire
+from core.bell import Bell
+from core.errors import BadInput, NotAllowed, Retry
+from core.history import oldest_first
+from core.publishing import Publishing
+from core.snapshot import Snapshot
+from core.store.releases import ReleaseRow
+from core.store.store import Store, Tx
+from core.store.sweep import DAY
+from core.store.trainings import TrainingRow
+from core.training import News, Order, Trainer
+
+log = structlog.get_logger()
+
+TOPIC = "training"  # what rings when there is something new to see
+LOST = 6.0  # seconds that a training may be in no living worker's hands
+LATEST = 600.0  # seconds that a training waits for a worker to be started
+_WAIT = 1.0
+
+
+class Learning:
+    """Trainings of one knowledge base, one at a time; everything raises BadInput with what to mend."""
+
+    def __init__(
+        self, store: Store, publishing: Publishing, bell: Bell, kb_id: str, trainer: Trainer, retention_days: int
+    ) -> None:
+        self._store = store
+        self._publishing = publishing
+        self._bell = bell
+        self._kb_id = kb_id
+        self._trainer = trainer
+        self._retention_ms = retention_days * DAY
+        self._missed_since: tuple[str, float] | None = None
+        self._held = ""
+
+    async def taught(self) -> Counter[str]:
+        """How many labelled turns there are, by who labelled them (`core.history`: agent, tap, silence)."""
+        return Counter([turn.by async for turn in oldest_first(self._store, resolved_since=self._kept)])
+
+    async def start(self, *, by: str) -> TrainingRow:
+        """Ask a worker to train on what is live and what past turns teach.
+
+        Raises:
+            NotAllowed: a training has not ended yet. BadInput: nothing was ever published. Retry: the broker cannot be
+                reached; nothing was started.
+        """
+        await self._store.read(self._none_running)  # before anything slow; what counts is the look when it begins
+        row = await self._store.read(lambda tx: tx.knowledge.live(self._kb_id))
+        release = await self._publishing.live()
+        if row is None or release is None:
+            raise BadInput("there is nothing to train on yet: publish the knowledge base first")
+        turns = [turn async for turn in oldest_first(self._store, resolved_since=self._kept)]
+        snapshot = Snapshot(release.knowledge, tuple(turns), release.model)
+        blob = await self._store.keep((await asyncio.to_thread(wire.dumps, snapshot)).encode())
+        taught = Counter(turn.by for turn in turns)
+
+        async def begin(tx: Tx) -> TrainingRow:
+            return await tx.trainings.begin(self._kb_id, row.number, blob, before=release.model, taught=taught, by=by)
+
+        begun = await self._store.write(begin)
+        try:
+            await self._trainer.send(Order(begun.id, blob))
+        except Retry as problem:
+            await self._broken_off(begun.id, f"no worker could be asked: {problem}")
+            raise
+        log.info("training.started", training=begun.id, turns=len(turns))
+        self._bell.ring(TOPIC)
+        return begun
+
+    async def attend(self) -> None:
+        """Hear for a second what workers say, then look whether the running training is still in anybody's hands.
+
+        Raises:
+            Retry: the broker or the store cannot be reached.
+        """
+        end = time.monotonic() + _WAIT
+        try:
+            while (left := end - time.monotonic()) > 0:
+                news = await self._trainer.news(left)
+                if news is not None:
+                    await self.hear(news)
+            await self._look()
+        except Retry:
+            self._missed_since = None  # who lives cannot be told: what was missed so far says nothing
+            raise
+
+    async def hear(self, news: News) -> None:
+        """Note what a worker says; whatever comes twice, late or after the end changes nothing."""
+
+        async def note(tx: Tx) -> bool:
+            if news.last:
+                return await tx.trainings.end(
+                    news.training, outcome=news.outcome, problem=news.problem, keep_ms=self._retention_ms
+                )
+            return await tx.trainings.progress(news)
+
+        if await self._store.write(note):
+            if news.last:
+                passed = news.outcome.passed if news.outcome else None
+                log.info("training.ended", training=news.training, passed=passed, problem=news.problem)
+            self._bell.ring(TOPIC)
+
+    async def promote(self, id: str, *, by: str) -> ReleaseRow:
+        """Publish what is live with the model of this training.
+
+        Raises:
+            NotAllowed: it has not ended, or not passed the gate. BadInput: there is no such training, its model is in
+                force already, or was deleted.
+        """
+        row = await self._store.read(lambda tx: tx.trainings.get(id))
+        if row is None or row.kb_id != self._kb_id:
+            raise BadInput("there is no such training")
+        if row.outcome is None:
+            raise NotAllowed("this training has made no model" if row.ended_at else "this training has not ended yet")
+        if not row.outcome.passed:
+            raise NotAllowed(f"this model did not pass the gate: {row.outcome.why}")
+        return await self._publishing.answer_with(row.outcome.model, by=by, note="the trained model")
+
+    async def ship(self, *, by: str) -> ReleaseRow:
+        """Publish what is live with the model that ships; raises BadInput when that is in force already."""
+        return await self._publishing.answer_with("", by=by, note="back to the shipped model")
+
+    @property
+    def _kept(self) -> int:
+        """What is due to be swept teaches nothing any more, UTC ms."""
+        return self._store.clock.now() - self._retention_ms
+
+    async def _none_running(self, tx: Tx) -> None:
+        other = await tx.trainings.running(self._kb_id)
+        if other is not None:
+            raise NotAllowed(f"a training is running already, started by {other.by}: wait until it has ended")
+
+    async def _look(self) -> None:
+        """Whatever dies says nothing: a training that no living worker holds for a while is over."""
+        row = await self._store.read(lambda tx: tx.trainings.running(self._kb_id))
+        if row is None:
+            self._missed_since = None
+            return
+        holders = await self._trainer.holders()
+        if any(row.id in held for held in holders.values()):
+            self._held, self._missed_since = row.id, None
+            return
+        taken = row.seq > 0 or self._held == row.id
+        if not taken and holders and all(holders.values()):
+            self._missed_since = None  # it waits behind a training that we gave up
+            return
+        state = f"{row.id} {'taken' if taken else 'lost' if holders else 'waits'}"
+        now = time.monotonic()
+        if self._missed_since is None or self._missed_since[0] != state:
+            self._missed_since = (state, now)
+        missed = now - self._missed_since[1]
+        if taken and missed > LOST:
+            await self._broken_off(row.id, "the worker that trained stopped or died before it was done")
+        elif not taken and holders and missed > LOST:
+            await self._broken_off(row.id, "the broker forgot the training before a worker took it")
+        elif not taken and missed > LATEST:
+            await self._broken_off(row.id, f"no train worker was running for {LATEST / 60:.0f} minutes")
+
+    async def _broken_off(self, id: str, why: str) -> None:
+        if await self._store.write(lambda tx: tx.trainings.end(id, problem=f"{why}. Start it again.")):
+            log.warning("training.broken_off", training=id, problem=why)
+            self._bell.ring(TOPIC)

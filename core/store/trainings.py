@@ -1,0 +1,122 @@
+"""The room of trainings: what was learned from, how far it is, what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from core.errors import NotAllowed
+from core.store.references import References
+from core.store.sql import Sql
+from core.store.tables import knowledge_bases, new_id
+from core.store.tables import trainings as table
+from core.training import News, Outcome
+from core.wire import dump, load
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """A training in the books; moments are UTC ms, 0 until they come.
+
+    `release` is the number of the one that was live, `before` the blob of the model that was in force (empty: the
+    shipped one), `taught` counts the labelled turns by who labelled them. `seq` is 0 until a worker has taken it. It
+    ended with an `outcome`, or with a `problem`: a sentence.
+    """
+
+    id: str
+    kb_id: str
+    release: int
+    snapshot: str
+    before: str
+    taught: dict[str, int]
+    by: str
+    started_at: int
+    heard_at: int = 0
+    seq: int = 0
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    ended_at: int = 0
+    outcome: Outcome | None = None
+    problem: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether nobody knows yet what comes of it."""
+        return not self.ended_at
+
+
+class Trainings:
+    """Trainings of one transaction; one that has ended never changes."""
+
+    def __init__(self, sql: Sql) -> None:
+        self._sql = sql
+        self._refs = References(sql)
+
+    async def begin(
+        self, kb_id: str, release: int, snapshot: str, *, before: str, taught: Mapping[str, int], by: str
+    ) -> TrainingRow:
+        """A training begins, which keeps its snapshot, with the model it is compared with, from being swept.
+
+        Raises:
+            NotAllowed: another one of this knowledge base has not ended.
+        """
+        # Whoever begins at the same moment waits here, then sees ours.
+        await self._sql.value(select(knowledge_bases.c.id).where(knowledge_bases.c.id == kb_id).with_for_update())
+        other = await self.running(kb_id)
+        if other is not None:
+            raise NotAllowed(f"a training is running already, started by {other.by}: wait until it has ended")
+        row = TrainingRow(new_id(), kb_id, release, snapshot, before, dict(taught), by, self._sql.now)
+        await self._sql.run(insert(table), {name: getattr(row, name) for name in TrainingRow.__slots__})
+        for sha in {snapshot, before} - {""}:
+            await self._refs.refer(sha, _owner(row.id), "snapshot")
+        return row
+
+    async def progress(self, news: News) -> bool:
+        """Note how far it is; False for old news, and when it has ended."""
+        change = update(table).where(table.c.id == news.training, table.c.ended_at == 0, table.c.seq < news.seq)
+        told = {"seq": news.seq, "stage": news.stage, "done": news.done, "total": news.total}
+        return await self._sql.run(change.values(heard_at=self._sql.now, **told)) == 1
+
+    async def end(self, id: str, *, outcome: Outcome | None = None, problem: str = "", keep_ms: int = 0) -> bool:
+        """It has ended; model and report are kept for `keep_ms`, longer where a release names them.
+
+        False when it had ended before: then nothing changes.
+        """
+        now = self._sql.now
+        told = {"outcome": dump(outcome) if outcome else None, "problem": problem}
+        change = update(table).where(table.c.id == id, table.c.ended_at == 0)
+        if await self._sql.run(change.values(ended_at=now, **told)) != 1:
+            return False
+        await self._refs.release(_owner(id), "snapshot")
+        if outcome is not None:
+            await self._refs.refer(outcome.model, _owner(id), "model", now + keep_ms)
+            await self._refs.refer(outcome.report, _owner(id), "report", now + keep_ms)
+        return True
+
+    async def running(self, kb_id: str) -> TrainingRow | None:
+        """The training of a knowledge base that has not ended."""
+        row = await self._sql.row(select(table).where(table.c.kb_id == kb_id, table.c.ended_at == 0))
+        return _from_row(row) if row is not None else None
+
+    async def get(self, id: str) -> TrainingRow | None:
+        """One training."""
+        row = await self._sql.row(select(table).where(table.c.id == id))
+        return _from_row(row) if row is not None else None
+
+    async def list(self, kb_id: str, *, limit: int = 50) -> tuple[TrainingRow, ...]:
+        """Trainings, newest first."""
+        query = select(table).where(table.c.kb_id == kb_id).order_by(table.c.id.desc()).limit(limit)
+        return tuple(_from_row(row) for row in await self._sql.rows(query))
+
+
+def _owner(id: str) -> str:
+    return f"training:{id}"
+
+
+def _from_row(row: Row[Any]) -> TrainingRow:
+    kept = dict(row._mapping)
+    return TrainingRow(**{**kept, "outcome": load(Outcome, kept["outcome"]) if kept["outcome"] else None})

@@ -1,0 +1,73 @@
+"""The values of a training that a worker does for a gateway: what it is given, what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is sent to a worker: which training, the blob of its snapshot."""
+
+    training: str
+    snapshot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of the gate; higher is better. None where there was nothing to compare or to measure."""
+
+    what: str
+    before: float | None
+    after: float | None
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a training came to: the blobs of model and report, whether the gate was passed, why, the figures."""
+
+    model: str
+    report: str
+    passed: bool
+    why: str
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a worker says of a training while it runs, and in the end.
+
+    `seq` counts from 1; `done` of `total` steps of a stage, 0 when nobody knows how many. The last one has an
+    `outcome`, or a `problem`: a sentence for people.
+    """
+
+    training: str
+    seq: int
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    outcome: Outcome | None = None
+    problem: str = ""
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing follows."""
+        return bool(self.outcome or self.problem)
+
+
+class Trainer(Protocol):
+    """What trains: a Celery queue in production."""
+
+    async def send(self, order: Order) -> None:
+        """Ask for a training; raises Retry when nobody can be reached."""
+        ...
+
+    async def news(self, seconds: float) -> News | None:
+        """The next news of any training, waited for; None when there are none. Raises Retry like `send`."""
+        ...
+
+    async def holders(self) -> dict[str, frozenset[str]]:
+        """The living workers, each with the trainings that it works on; raises Retry when nobody can be reached."""
+        ...

@@ -1,0 +1,118 @@
+"""The training page at the gateway's door: who may, what it says, what a report may do."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from bot.console.guard import POLICY
+from bot.wiring import House
+from core import wire
+from core.knowledge.entries import Release
+from core.training import Check, News, Outcome
+from tests.bot.console.stage import ADMIN, Guest, Visit
+from tests.fakes.trainer import FakeTrainer
+
+PAGE = b"<!doctype html><title>Report</title><p>my cup <script>alert(1)</script> is in pieces"
+
+
+def trainer(house: House) -> FakeTrainer:
+    return cast(FakeTrainer, house.learning._trainer)
+
+
+async def ended(house: House, passed: bool = True, model: bytes = b"a model") -> str:
+    """Start a training by the page's own road and let its worker say what came of it."""
+    begun = await house.learning.start(by=ADMIN)
+    checks = (Check("the right entry in the cases", 0.8, 0.85 if passed else 0.7, passed),)
+    why = "it is not worse on any of them" if passed else "it is worse on: the right entry in the cases"
+    kept, report = await house.store.keep(model), await house.store.keep(PAGE)
+    await house.learning.hear(News(begun.id, 1, outcome=Outcome(kept, report, passed, why, checks)))
+    return begun.id
+
+
+async def text(visit: Visit, path: str = "/console/training/state") -> str:
+    answer = await visit.get(path)
+    assert answer.status_code == 200, answer.text
+    return " ".join(answer.text.split())
+
+
+async def test_only_admins_train(agent: Visit, stranger: Visit) -> None:
+    for method, path in (
+        ("GET", ""), ("GET", "/state"), ("GET", "/taught"), ("POST", "/start"), ("POST", "/shipped"),
+        ("GET", f"/{'0' * 36}/report"), ("POST", f"/{'0' * 36}/promote"),
+    ):  # fmt: skip
+        assert (await agent.request(method, f"/console/training{path}")).status_code == 403, path
+        assert (await stranger.request(method, f"/console/training{path}")).status_code in (303, 401), path
+    assert "/console/training" not in (await agent.get("/console/desk")).text
+
+
+async def test_what_there_is_to_learn_from_is_counted_by_who_said_it(house: House, admin: Visit) -> None:
+    assert "No past question has a known answer yet" in await text(admin, "/console/training/taught")
+    guest = Guest(house)
+    await guest.says("where is my order?")
+    assert 'href="/console/training" aria-current="page"' in (await admin.get("/console/training")).text
+
+
+async def test_it_is_started_followed_and_promoted_here(house: House, admin: Visit) -> None:
+    page = await text(admin)
+    assert "The model that ships with Polydesk" in page and "No train worker is running" in page
+    house.brain.workers["train"] = 1
+    assert "No train worker" not in await text(admin)
+    started = await admin.post("/console/training/start")
+    assert started.status_code == 200 and "Waiting for a worker" in started.text
+    again = await admin.post("/console/training/start")
+    assert again.status_code == 409 and f"started by {ADMIN}" in again.text
+    (order,) = trainer(house).sent
+    await house.learning.hear(News(order.training, 1, "listening", 3, 10))
+    page = await text(admin)
+    assert "Reading what customers asked" in page and "3 of 10" in page and 'max="10" value="3"' in page
+    await house.learning.hear(News(order.training, 2, problem="The training process was killed"))
+    assert "The training process was killed." in await text(admin)
+    id = await ended(house)
+    page = await text(admin)
+    assert "May be promoted: it is not worse on any of them." in page and "80.0 % → 85.0 %" in page
+    promoted = await admin.post(f"/console/training/{id}/promote")
+    assert promoted.status_code == 200 and "Back to the shipped model" in promoted.text
+    assert "in force" in promoted.text and f"{id}/promote" not in promoted.text
+    releases = (await admin.get("/console/knowledge/releases")).text
+    assert "the trained model" in releases
+    back = await admin.post("/console/training/shipped")
+    assert "The model that ships with Polydesk" in back.text and f"{id}/promote" in back.text
+    assert (await admin.post("/console/training/shipped")).status_code == 400
+
+
+async def test_what_failed_the_gate_can_be_looked_at_only(house: House, admin: Visit) -> None:
+    id = await ended(house, passed=False)
+    page = await text(admin)
+    assert "Cannot be promoted: it is worse on: the right entry in the cases." in page
+    assert f"{id}/promote" not in page and f"{id}/report" in page
+    refused = await admin.post(f"/console/training/{id}/promote")
+    assert refused.status_code == 409 and "did not pass the gate" in refused.text
+    live = await house.publishing.live()
+    assert live is not None and live.model == ""
+
+
+async def test_a_report_runs_nothing_and_loads_nothing(house: House, admin: Visit) -> None:
+    id = await ended(house)
+    answer = await admin.get(f"/console/training/{id}/report")
+    assert answer.content == PAGE and answer.headers["Content-Type"].startswith("text/html")
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy != POLICY and "sandbox" in policy and "script-src" not in policy and "default-src 'none'" in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff" and answer.headers["Cache-Control"] == "no-store"
+    row = await house.store.read(lambda tx: tx.trainings.get(id))
+    assert row is not None and row.outcome is not None
+    house.store.blobs.delete(row.outcome.report)
+    assert (await admin.get(f"/console/training/{id}/report")).status_code == 400
+    assert f"{id}/report" not in await text(admin)
+    for wrong in ("../../etc/passwd", "x" * 36, "0" * 36):
+        assert (await admin.get(f"/console/training/{wrong}/report")).status_code in (400, 404, 422)
+
+
+async def test_a_draft_is_tried_with_the_model_in_force(house: House, admin: Visit) -> None:
+    id = await ended(house)
+    await house.learning.promote(id, by=ADMIN)
+    await admin.post("/console/quality/budget", data={"percent": "1"})
+    assert (await admin.post("/console/knowledge/try", data={"text": "where is my order?"})).status_code == 200
+    live = await house.publishing.live()
+    asked = house.brain.asked[-1]  # type: ignore[attr-defined]
+    tried = wire.loads(Release, house.store.blobs.get(asked.release))
+    assert live is not None and tried.number == 0 and tried.model == live.model != ""

@@ -1,0 +1,66 @@
+"""The room of trainings: one at a time, news in order, blobs that live as long as somebody needs them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from core.errors import NotAllowed
+from core.knowledge.entries import KnowledgeBase
+from core.store.store import Store, Tx
+from core.store.sweep import DAY
+from core.store.trainings import TrainingRow
+from core.training import Check, News, Outcome
+
+SNAPSHOT, MODEL, REPORT, BEFORE = (letter * 64 for letter in "abcd")
+OUTCOME = Outcome(MODEL, REPORT, True, "not worse", (Check("accuracy", None, 0.9, True),))
+
+
+async def begun(store: Store, by: str = "ada", kb_id: str = "kb") -> TrainingRow:
+    async def begin(tx: Tx) -> TrainingRow:
+        await tx.knowledge.set_head(kb_id, KnowledgeBase("Shop"))
+        return await tx.trainings.begin(kb_id, 3, SNAPSHOT, before=BEFORE, taught={"agent": 2}, by=by)
+
+    return await store.write(begin)
+
+
+async def wanted(store: Store) -> set[str]:
+    return {
+        sha for sha in (SNAPSHOT, MODEL, REPORT, BEFORE) if await store.read(lambda tx, sha=sha: tx.blobs.wanted(sha))
+    }
+
+
+async def test_one_at_a_time_for_each_knowledge_base(store: Store) -> None:
+    results = await asyncio.gather(*(begun(store, by) for by in ("ada", "bob", "eve")), return_exceptions=True)
+    (row,) = [one for one in results if isinstance(one, TrainingRow)]
+    refused = [one for one in results if isinstance(one, NotAllowed)]
+    assert len(refused) == 2 and f"started by {row.by}" in str(refused[0])
+    await begun(store, kb_id="other")
+    assert await store.read(lambda tx: tx.trainings.running("kb")) == row
+    await store.write(lambda tx: tx.trainings.end(row.id, problem="broken off"))
+    again = await begun(store)
+    assert [one.id for one in await store.read(lambda tx: tx.trainings.list("kb"))] == [again.id, row.id]
+
+
+async def test_news_that_come_twice_or_late_change_nothing(store: Store, clock) -> None:  # type: ignore[no-untyped-def]
+    row = await begun(store)
+    for seq, done in ((2, 20), (1, 10), (2, 99)):
+        news = News(row.id, seq, "listening", done, 50)
+        assert await store.write(lambda tx, news=news: tx.trainings.progress(news)) is ((seq, done) == (2, 20))
+    found = await store.read(lambda tx: tx.trainings.get(row.id))
+    assert found and (found.seq, found.stage, found.done, found.total) == (2, "listening", 20, 50)
+    assert await store.write(lambda tx: tx.trainings.end(row.id, outcome=OUTCOME, keep_ms=DAY))
+    assert not await store.write(lambda tx: tx.trainings.end(row.id, problem="it died"))
+    assert not await store.write(lambda tx: tx.trainings.progress(News(row.id, 9, "late")))
+    found = await store.read(lambda tx: tx.trainings.get(row.id))
+    assert found and found.outcome == OUTCOME and not found.problem and found.ended_at == clock.now()
+
+
+async def test_blobs_live_as_long_as_somebody_needs_them(store: Store, clock) -> None:  # type: ignore[no-untyped-def]
+    row = await begun(store)
+    assert await wanted(store) == {SNAPSHOT, BEFORE}
+    await store.write(lambda tx: tx.trainings.end(row.id, outcome=OUTCOME, keep_ms=DAY))
+    assert await wanted(store) == {MODEL, REPORT}
+    # A release that names the model keeps it for good, the report goes when its time is over
+    await store.write(lambda tx: tx.knowledge.publish("kb", "e" * 64, uses={MODEL}))
+    clock.time += 2 * DAY
+    assert await wanted(store) == {MODEL}

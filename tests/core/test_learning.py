@@ -1,0 +1,188 @@
+"""Learning over a real store, with a trainer played by hand: every way in which a training may end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core import learning as rules
+from core import wire
+from core.errors import BadInput, NotAllowed, Retry
+from core.history import AGENT
+from core.knowledge.files import load
+from core.knowledge.history import load_history
+from core.learning import Learning
+from core.snapshot import Snapshot, unpacked
+from core.store.trainings import TrainingRow
+from core.training import News, Outcome
+from core.values import Author, Role
+from tests.core.conftest import KNOWLEDGE, Road
+from tests.fakes.trainer import FakeTrainer
+
+MIA = Author("mia", "Mia", Role.AGENT)
+
+
+@pytest.fixture
+def trainer() -> FakeTrainer:
+    return FakeTrainer()
+
+
+@pytest.fixture
+def learning(road: Road, trainer: FakeTrainer, monkeypatch: pytest.MonkeyPatch) -> Learning:
+    monkeypatch.setattr(rules, "_WAIT", 0.02)
+    monkeypatch.setattr(rules, "LOST", 0.1)
+    return Learning(road.store, road.publishing, road.bell, "default", trainer, 365)
+
+
+async def outcome(road: Road, passed: bool = True) -> Outcome:
+    model, report = await road.store.keep(b"a model"), await road.store.keep(b"<p>a report")
+    return Outcome(model, report, passed, "it is not worse" if passed else "it is worse on: cases")
+
+
+async def row(road: Road, id: str) -> TrainingRow:
+    found = await road.store.read(lambda tx: tx.trainings.get(id))
+    assert found is not None
+    return found
+
+
+async def taught(road: Road) -> None:
+    customer = road.customer()
+    await customer.says("my cup is in pieces")
+    await road.settle()
+    conversation = (await road.conversation()).id
+    turn = (await road.store.read(lambda tx: tx.turns.list(conversation)))[0].id
+    await road.desk.correct(conversation, MIA, turn, "return-damaged")
+    await road.desk.resolve(conversation, MIA)
+
+
+async def test_what_is_live_and_what_turns_taught_is_sent_as_train_reads_it(
+    road: Road, learning: Learning, trainer: FakeTrainer, tmp_path: Path
+) -> None:
+    await taught(road)
+    assert await learning.taught() == {AGENT: 1}
+    begun = await learning.start(by="ada")
+    (order,) = trainer.sent
+    assert (order.training, begun.taught, begun.release) == (begun.id, {AGENT: 1}, 1)
+    snapshot = wire.loads(Snapshot, road.store.blobs.get(order.snapshot))
+    kb, history = unpacked(snapshot, tmp_path / "room", road.store.blobs)
+    assert load(kb).entries[0].question == KNOWLEDGE.entries[0].question
+    assert history is not None
+    (example,) = load_history(history).examples
+    assert (example.text, example.expect, example.by) == ("my cup is in pieces", "return-damaged", AGENT)
+
+
+async def test_it_goes_on_to_a_model_that_is_promoted_by_a_tap(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    begun = await learning.start(by="ada")
+    with pytest.raises(NotAllowed, match="started by ada"):
+        await learning.start(by="bob")
+    trainer.said += [News(begun.id, 1, "waiting"), News(begun.id, 2, "listening", 3, 9)]
+    trainer.working = {"worker": frozenset({begun.id})}
+    await learning.attend()
+    assert ((await row(road, begun.id)).stage, (await row(road, begun.id)).done) == ("listening", 3)
+    with pytest.raises(NotAllowed, match="not ended yet"):
+        await learning.promote(begun.id, by="ada")
+    trainer.said.append(News(begun.id, 3, outcome=await outcome(road)))
+    await learning.attend()
+    assert (await row(road, begun.id)).outcome == await outcome(road)
+    # Nothing happens by itself
+    assert (await road.publishing.live()).model == ""  # type: ignore[union-attr]
+    await learning.promote(begun.id, by="ada")
+    assert (await road.publishing.live()).model == (await outcome(road)).model  # type: ignore[union-attr]
+    # The next one is compared with it
+    assert (await learning.start(by="ada")).before == (await outcome(road)).model
+    await learning.ship(by="ada")
+    assert (await road.publishing.live()).model == ""  # type: ignore[union-attr]
+
+
+async def test_what_fails_the_gate_is_never_promoted(road: Road, learning: Learning, trainer: FakeTrainer) -> None:
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, outcome=await outcome(road, passed=False)))
+    await learning.attend()
+    with pytest.raises(NotAllowed, match="worse on: cases"):
+        await learning.promote(begun.id, by="ada")
+    with pytest.raises(BadInput, match="no such training"):
+        await learning.promote("nothing", by="ada")
+    second = await learning.start(by="ada")
+    trainer.said.append(News(second.id, 1, problem="out of memory"))
+    await learning.attend()
+    assert (await row(road, second.id)).problem == "out of memory"
+    with pytest.raises(NotAllowed, match="made no model"):
+        await learning.promote(second.id, by="ada")
+
+
+async def attended(learning: Learning, times: int = 8) -> None:
+    for _ in range(times):
+        await learning.attend()
+
+
+async def test_a_worker_that_dies_leaves_a_sentence_and_room_for_another_try(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    begun = await learning.start(by="ada")
+    trainer.working = {"worker": frozenset({begun.id})}
+    await attended(learning)
+    assert (await row(road, begun.id)).running
+    trainer.working = {}
+    await attended(learning)
+    assert "died before it was done. Start it again." in (await row(road, begun.id)).problem
+    # What it says after all changes nothing
+    trainer.said.append(News(begun.id, 5, outcome=await outcome(road)))
+    await attended(learning, 1)
+    assert (await row(road, begun.id)).outcome is None
+    assert (await learning.start(by="bob")).running
+
+
+async def test_a_gateway_that_starts_anew_hears_the_rest(road: Road, learning: Learning, trainer: FakeTrainer) -> None:
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, "waiting"))
+    await attended(learning, 1)
+    other = Learning(road.store, road.publishing, road.bell, "default", trainer, 365)
+    trainer.said.append(News(begun.id, 2, outcome=await outcome(road)))
+    await attended(other, 1)
+    assert (await row(road, begun.id)).outcome is not None
+    # And one that was killed meanwhile is noticed by whoever attends then
+    second = await other.start(by="ada")
+    trainer.said.append(News(second.id, 1, "waiting"))
+    await attended(other, 1)
+    await attended(learning)
+    assert "died" in (await row(road, second.id)).problem
+
+
+async def test_a_broker_that_forgets_is_noticed_and_one_that_is_away_is_not_blamed(
+    road: Road, learning: Learning, trainer: FakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = await learning.start(by="ada")
+    trainer.away = True
+    for _ in range(8):
+        with pytest.raises(Retry):
+            await learning.attend()
+    trainer.away = False
+    await attended(learning, 2)
+    assert (await row(road, begun.id)).running
+    await attended(learning)
+    assert "forgot" in (await row(road, begun.id)).problem
+    # Without any worker it waits for one to be started, but not for ever
+    trainer.working = {}
+    begun = await learning.start(by="ada")
+    await attended(learning)
+    assert (await row(road, begun.id)).running
+    monkeypatch.setattr(rules, "LATEST", 0.0)
+    await attended(learning, 1)
+    assert "no train worker was running" in (await row(road, begun.id)).problem
+    # A worker that is busy with what was given up has not forgotten the next one
+    trainer.working = {"worker": frozenset({"an old one"})}
+    begun = await learning.start(by="ada")
+    await attended(learning)
+    assert (await row(road, begun.id)).running
+
+
+async def test_a_broker_that_is_away_starts_nothing(road: Road, learning: Learning, trainer: FakeTrainer) -> None:
+    trainer.away = True
+    with pytest.raises(Retry):
+        await learning.start(by="ada")
+    assert await road.store.read(lambda tx: tx.trainings.running("default")) is None
+    trainer.away = False
+    assert (await learning.start(by="ada")).running

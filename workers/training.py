@@ -1,0 +1,206 @@
+"""Training in a process of its own, which gives its memory back when it is done or killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from core import wire
+from core.errors import BadInput, PolydeskError
+from core.training import Check, News, Order, Outcome
+from workers import logs
+from workers.configuration import Configuration, from_environment
+from workers.leash import LEASH, hold
+
+if TYPE_CHECKING:
+    from core.snapshot import Snapshot
+    from core.store.blobs import BlobFolder
+    from workers.train.log import Told
+
+log = structlog.get_logger()
+
+EVERY = 0.5  # seconds between two news of a stage
+NICE = 10  # questions come first
+_running: list[subprocess.Popen[bytes]] = []
+_stopped = threading.Event()
+
+
+def supervise(order: Order, push: Callable[[News], None], configuration: Configuration) -> None:
+    """Train in a child process and push what it says; the last news always has an outcome or a problem.
+
+    The child ends when this process does, however that ends.
+    """
+    read, write = os.pipe()
+    last, seq = News(order.training, 1, "waiting"), 1
+    push(last)
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "workers.training"],
+            env={**os.environ, LEASH: str(read)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(read,),
+            start_new_session=True,
+        ) as child:
+            _running.append(child)
+            assert child.stdin is not None and child.stdout is not None
+            with suppress(BrokenPipeError):
+                child.stdin.write(wire.dumps(order).encode())
+                child.stdin.close()
+            for line in child.stdout:
+                with suppress(BadInput):  # something else has printed a line
+                    told = wire.loads(News, line)
+                    seq += 1
+                    last = replace(told, training=order.training, seq=seq)
+                    push(last)
+            status = child.wait()
+        if not last.last:
+            push(News(order.training, seq + 1, problem=_ended(status)))
+    finally:
+        _running.clear()
+        os.close(write)
+        os.close(read)
+        tidy(configuration)
+
+
+def stop() -> None:
+    """End the training that runs, if any: its worker is told to stop."""
+    _stopped.set()
+    for child in list(_running):
+        with suppress(ProcessLookupError):
+            child.terminate()
+
+
+def _ended(status: int) -> str:
+    if _stopped.is_set():
+        return "The train worker was stopped before it was done. Start it again."
+    if status == -signal.SIGKILL:
+        return (
+            "The training process was killed, most likely since the machine ran out of memory. Free some, or give the "
+            "train worker a machine of its own, then start it again."
+        )
+    return f"The training process ended unexpectedly (status {status}); the train worker's log says why."
+
+
+def main() -> None:
+    """The child: reads an order from stdin, writes news to stdout, a line each."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and so that the room is cleared
+    hold()
+    os.nice(NICE)
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever libraries print goes to the log
+    configuration = from_environment()
+    logs.configure(configuration.log_level)
+    order = wire.loads(Order, sys.stdin.buffer.read())
+
+    def say(news: News) -> None:
+        out.write(wire.dumps(news) + "\n")
+        out.flush()
+
+    try:
+        with _room(configuration) as room:
+            outcome = _trained(order, room, configuration, say)
+        say(News(order.training, 0, outcome=outcome))
+    except PolydeskError as problem:
+        log.warning("training.failed", training=order.training, problem=str(problem))
+        say(News(order.training, 0, problem=str(problem)))
+    except Exception as problem:
+        log.exception("training.failed", training=order.training)
+        what = f"{type(problem).__name__}: {problem}" if isinstance(problem, OSError) else type(problem).__name__
+        say(News(order.training, 0, problem=f"The training failed ({what}); the train worker's log says why."))
+
+
+def tidy(configuration: Configuration) -> None:
+    """Remove what trainings that were killed have left: it holds what customers wrote."""
+    for old in _rooms(configuration).glob("*-*"):
+        if not _alive(old.name):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _room(configuration: Configuration) -> Iterator[Path]:
+    """A folder for what customers wrote, gone at the end."""
+    rooms = _rooms(configuration)
+    rooms.mkdir(parents=True, exist_ok=True, mode=0o700)
+    room = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=rooms))
+    try:
+        yield room
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _rooms(configuration: Configuration) -> Path:
+    return configuration.encodings.with_name("training")
+
+
+def _alive(name: str) -> bool:
+    pid = name.partition("-")[0]
+    return pid.isdigit() and Path(f"/proc/{pid}").exists()
+
+
+def _trained(order: Order, room: Path, configuration: Configuration, say: Callable[[News], None]) -> Outcome:
+    from core.snapshot import Snapshot, unpacked
+    from core.store.blobs import BlobFolder
+
+    blobs = BlobFolder(configuration.blobs)
+    snapshot = wire.loads(Snapshot, blobs.get(order.snapshot))
+    kb, history = unpacked(snapshot, room, blobs)
+    say(News("", 0, "loading"))
+    from workers.models import packed
+    from workers.train.log import Log
+    from workers.train.run import train
+
+    model = room / "model"
+    with Log(model / "log", stream=sys.stderr, listen=_Teller(say)) as told:
+        found = train(kb, history, model, configuration, told, before=_before(snapshot, configuration, blobs))
+    gate = found.promotion
+    return Outcome(
+        model=blobs.put(packed(model)),
+        report=blobs.put((model / "report.html").read_bytes()),
+        passed=gate is not None and gate.promoted,
+        why=gate.why if gate else "nothing was there to judge it by",
+        checks=tuple(Check(one.what, one.before, one.after, one.passed) for one in gate.checks) if gate else (),
+    )
+
+
+def _before(snapshot: Snapshot, configuration: Configuration, blobs: BlobFolder) -> Path | None:
+    """The folder of the model in force; None for the shipped one, which answers too where the model cannot be had."""
+    from workers.models import Models
+
+    models = Models(blobs.get, configuration.trained)
+    if not snapshot.model or models.get(snapshot.model) is None:
+        return None
+    return models.folder(snapshot.model)
+
+
+class _Teller:
+    """Passes on where a stage begins and ends, and now and then how far it is."""
+
+    def __init__(self, say: Callable[[News], None]) -> None:
+        self._say = say
+        self._last = 0.0
+        self._stage = ""
+
+    def __call__(self, told: Told) -> None:
+        now = time.monotonic()
+        if told.stage == self._stage and now - self._last < EVERY:
+            return
+        self._stage, self._last = told.stage, now
+        self._say(News("", 0, told.stage, told.done, told.total))
+
+
+if __name__ == "__main__":
+    main()
