@@ -19,6 +19,7 @@ from workers.encodings import Encodings
 from workers.engine import Engine
 from workers.model.adapt import Adapted
 from workers.model.heard import Said
+from workers.model.optimised import forms
 from workers.model.ports import TextEncoder
 from workers.model.shelf import Shelf
 from workers.model.trained import Trained
@@ -76,13 +77,14 @@ class Local:
                 are missing.
         """
         trained = Trained.load(model) if model is not None else None
+        made = forms(model) if model is not None else None
         if trained is not None and trained.text is not None:
             configuration = replace(configuration, text_model=str(trained.text))
         knowledge = load(kb)
         release = hashlib.sha256(wire.dumps(knowledge).encode()).hexdigest()
         cache = Encodings(configuration.encodings)
         engine = Engine(
-            Shelf.of(configuration),
+            Shelf.of(configuration, forms=made),
             _read,
             lambda blob: Release("local", 0, knowledge),
             cache,

@@ -25,11 +25,11 @@ class EfficientNetLite:
     The whole picture is squeezed into the network's square: what a customer photographs need not be in its middle.
     """
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
+    def __init__(self, folder: Path, threads: int = 1, *, digest: str = "") -> None:
         self._session = session(folder / "model.onnx", threads)
         self._side = int(self._session.get_inputs()[0].shape[1])
         self.dim = int(self._session.get_outputs()[0].shape[1])
-        self.digest = f"lite2-{lock.job('image').digest[:12]}-1"
+        self.digest = digest or lite2_digest()
 
     def encode(self, images: Sequence[Picture]) -> ImageFeatures:
         """Vectors (n, 1280), labels (n, 1000)."""
@@ -37,13 +37,20 @@ class EfficientNetLite:
         labels = np.empty((len(images), self._session.get_outputs()[1].shape[1]), dtype=np.float32)
         for start in range(0, len(images), _BATCH):
             part = slice(start, min(start + _BATCH, len(images)))
-            pixels = np.stack([self._squeezed(image) for image in images[part]])
+            pixels = np.stack([squeezed(image, self._side) for image in images[part]])
             vectors[part], labels[part] = self._session.run(["vectors", "labels"], {"pixels": pixels})
         return ImageFeatures(vectors, labels)
 
-    def _squeezed(self, image: Picture) -> Picture:
-        square = (self._side, self._side)
-        return np.asarray(Image.fromarray(image).resize(square, Image.Resampling.BICUBIC, reducing_gap=3.0))
+
+def squeezed(image: Picture, side: int) -> Picture:
+    """A picture as EfficientNet takes it: (side, side, 3)."""
+    square = (side, side)
+    return np.asarray(Image.fromarray(image).resize(square, Image.Resampling.BICUBIC, reducing_gap=3.0))
+
+
+def lite2_digest() -> str:
+    """The digest of the built-in image encoder."""
+    return f"lite2-{lock.job('image').digest[:12]}-1"
 
 
 def label_names(folder: Path) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class PooledText:
         self._prompt = _prompt(folder)
         self._longest = _longest(folder, self._model.config, self._tokenizer)
         self.languages = languages
-        self.digest = digest or f"text-{hub.fingerprint(folder, 'pooled-1')}"
+        self.digest = digest or digest_of(folder)
         self.dim = self.encode([""]).shape[1]
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -78,6 +78,11 @@ class PooledText:
             places = self._torch.arange(mask.shape[1], device=mask.device) * mask  # right for padding on either side
             return states[self._torch.arange(len(states), device=mask.device), places.argmax(dim=1)]
         return (states * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
+
+
+def digest_of(folder: Path) -> str:
+    """The digest of the encoder in a folder that is no built-in one."""
+    return f"text-{hub.fingerprint(folder, 'pooled-1')}"
 
 
 def _pooling(folder: Path) -> tuple[str, list[Path]]:
