@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from bot.commands import database, history, knowledge, models, question, users
 from bot.commands.doctor import doctor
+from bot.commands.optimise import optimise
 from bot.commands.training import train
 from bot.commands.up import up as run_up
 from bot.logs import configure
@@ -31,6 +32,7 @@ app.add_typer(history.app, name="history")
 app.command()(question.ask)
 app.command()(question.evaluate)
 app.command()(train)
+app.command()(optimise)
 app.command()(doctor)
 
 

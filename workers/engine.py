@@ -13,7 +13,7 @@ import structlog
 
 from core import wire
 from core.asking import Prediction, Question
-from core.errors import Broken, PolydeskError, Unreadable
+from core.errors import BadInput, Broken, PolydeskError, Unreadable
 from core.knowledge.entries import KnowledgeBase, Release
 from core.knowledge.lint import Finding
 from core.store.blobs import BlobFolder
@@ -208,15 +208,9 @@ class Engine:
             return None
         try:
             ours = self._shelf.text(_tag(release.knowledge), trained.text).digest
-        except Broken as problem:  # the text encoder that came with it does not load
+            trained.must_fit(ours, self._shelf.image.digest if self._photos else "")
+        except (BadInput, Broken) as problem:  # made for other encoders, or with one that does not load
             self._models.refuse(release.model, str(problem))
-            return None
-        if trained.encoder != ours:
-            self._models.refuse(
-                release.model,
-                f"it was trained with the text encoder {trained.encoder}, these workers have {ours}: set "
-                "POLYDESK_TEXT_MODEL as it was, or train again",
-            )
             return None
         return trained
 

@@ -19,6 +19,7 @@ from workers.encodings import Encodings
 from workers.engine import Engine
 from workers.model.adapt import Adapted
 from workers.model.heard import Said
+from workers.model.optimised import forms
 from workers.model.ports import TextEncoder
 from workers.model.shelf import Shelf
 from workers.model.trained import Trained
@@ -94,8 +95,9 @@ class Local:
                 encoders than the settings name. Broken: weights are missing.
         """
         trained = Trained.load(model) if model is not None else None
+        made = forms(model) if model is not None else None
         knowledge = load(kb)
-        shelf = shelf or Shelf.of(configuration, trained.text if trained is not None else None)
+        shelf = shelf or Shelf.of(configuration, trained.text if trained is not None else None, forms=made)
         release = hashlib.sha256(wire.dumps(knowledge).encode()).hexdigest()
         looks = photos or any(entry.photos for entry in knowledge.live) or bool(trained and trained.photos)
         cache = Encodings(configuration.encodings)

@@ -98,22 +98,45 @@ def device(wish: str) -> str:
     return wish
 
 
+def precision(device: str, stored: str = "") -> str:
+    """The torch type a network computes in: half precision on a graphics card, full precision on the processor.
+
+    Vectors stay within a cosine of .999 of full precision's, so that they share its digest. What was trained in
+    bfloat16 keeps it, since its numbers may be too large for float16; `stored` is the type its configuration names.
+    """
+    if device.partition(":")[0] not in ("cuda", "xpu"):
+        return "float32"
+    return "bfloat16" if stored.removeprefix("torch.") == "bfloat16" else "float16"
+
+
+def stored(folder: Path) -> str:
+    """The torch type that a model's configuration names, empty when it names none."""
+    config = settings(folder)
+    return str(config.get("dtype") or config.get("torch_dtype") or "")
+
+
+def rows(device: str) -> int:
+    """How many items go through a network at once: a processor gains nothing from more, a graphics card does."""
+    return 32 if device == "cpu" else 256
+
+
 @cache
 def _has_card() -> bool:
     # Asking torch costs over a second of import, which a typed question on a machine without a card need not pay.
     return any(Path(node).exists() for node in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
-def strictly(kind: Any, folder: Path, spare: str = "") -> tuple[Any, bool]:
+def strictly(kind: Any, folder: Path, spare: str = "", precision: str = "") -> tuple[Any, bool]:
     """Load a transformers model, ready to infer, of which no weight is missing but those whose name contains `spare`.
 
     transformers makes up what it does not find; such a model would give different vectors every day. The second value
-    tells whether the spare part is there.
+    tells whether the spare part is there. Weights become of the torch type `precision`, else stay as they were stored.
 
     Raises:
         Broken: weights are missing.
     """
-    model, report = kind.from_pretrained(folder, output_loading_info=True)
+    wanted = {"dtype": precision} if precision else {}
+    model, report = kind.from_pretrained(folder, output_loading_info=True, **wanted)
     missing = sorted(name for name in report["missing_keys"] if not spare or spare not in name)
     if missing:
         raise Broken(f"{folder} lacks {len(missing)} weights of a {type(model).__name__}, e.g. {missing[0]}")

@@ -16,7 +16,7 @@ from workers.model.ports import ImageFeatures, Picture, Vectors
 from workers.model.sessions import session
 from workers.model.weights import lock
 
-_BATCH = 8
+_BATCH, _CARD = 8, 64  # pictures at once on a processor, on a graphics card
 
 
 class EfficientNetLite:
@@ -25,11 +25,11 @@ class EfficientNetLite:
     The whole picture is squeezed into the network's square: what a customer photographs need not be in its middle.
     """
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
+    def __init__(self, folder: Path, threads: int = 1, *, digest: str = "") -> None:
         self._session = session(folder / "model.onnx", threads)
         self._side = int(self._session.get_inputs()[0].shape[1])
         self.dim = int(self._session.get_outputs()[0].shape[1])
-        self.digest = f"lite2-{lock.job('image').digest[:12]}-1"
+        self.digest = digest or lite2_digest()
 
     def encode(self, images: Sequence[Picture]) -> ImageFeatures:
         """Vectors (n, 1280), labels (n, 1000)."""
@@ -37,13 +37,20 @@ class EfficientNetLite:
         labels = np.empty((len(images), self._session.get_outputs()[1].shape[1]), dtype=np.float32)
         for start in range(0, len(images), _BATCH):
             part = slice(start, min(start + _BATCH, len(images)))
-            pixels = np.stack([self._squeezed(image) for image in images[part]])
+            pixels = np.stack([squeezed(image, self._side) for image in images[part]])
             vectors[part], labels[part] = self._session.run(["vectors", "labels"], {"pixels": pixels})
         return ImageFeatures(vectors, labels)
 
-    def _squeezed(self, image: Picture) -> Picture:
-        square = (self._side, self._side)
-        return np.asarray(Image.fromarray(image).resize(square, Image.Resampling.BICUBIC, reducing_gap=3.0))
+
+def squeezed(image: Picture, side: int) -> Picture:
+    """A picture as EfficientNet takes it: (side, side, 3)."""
+    square = (side, side)
+    return np.asarray(Image.fromarray(image).resize(square, Image.Resampling.BICUBIC, reducing_gap=3.0))
+
+
+def lite2_digest() -> str:
+    """The digest of the built-in image encoder."""
+    return f"lite2-{lock.job('image').digest[:12]}-1"
 
 
 def label_names(folder: Path) -> tuple[str, ...]:
@@ -53,9 +60,12 @@ def label_names(folder: Path) -> tuple[str, ...]:
 
 
 class TransformersImage:
-    """A vision model of transformers (ViT, DINOv2, ConvNeXt ...) from a local folder; it gives no labels."""
+    """A vision model of transformers (ViT, DINOv2, ConvNeXt ...) from a local folder; it gives no labels.
 
-    def __init__(self, folder: Path, *, device: str = "cpu") -> None:
+    On a graphics card it runs in half precision, in large batches; `precision` is like that of `PooledText`.
+    """
+
+    def __init__(self, folder: Path, *, device: str = "cpu", precision: str = "") -> None:
         import torch
         from transformers import AutoImageProcessor, AutoModel
 
@@ -63,27 +73,32 @@ class TransformersImage:
         self._torch = torch
         self._device = device
         self._folder = folder
+        self._rows = _BATCH if device == "cpu" else _CARD
         try:
             self._prepare = AutoImageProcessor.from_pretrained(folder, backend="pil")
             # A checkpoint saved from a classifier has no pooling layer; a made-up one would be worse than none.
-            model, self._pools = hub.strictly(AutoModel, folder, spare="pooler")
+            kind = precision or hub.precision(device, hub.stored(folder))
+            model, self._pools = hub.strictly(AutoModel, folder, spare="pooler", precision=kind)
             self._model = model.to(device)
         except hub.TROUBLE as problem:
             raise Broken(f"cannot load the image model in {folder}: {problem}") from problem
         self.digest = f"image-{hub.fingerprint(folder, 'image-1')}"
-        self.dim = self.encode([np.zeros((32, 32, 3), np.uint8)]).vectors.shape[1]
+        probe = self.encode([np.full((32, 32, 3), 255, np.uint8)]).vectors
+        if not np.isfinite(probe).all():
+            self._model = hub.strictly(AutoModel, folder, spare="pooler", precision="float32")[0].to(device)
+        self.dim = probe.shape[1]
 
     def encode(self, images: Sequence[Picture]) -> ImageFeatures:
         """Vectors (n, dim); the model's own pooling where it has one, else the mean over the places."""
         if not images:
             return ImageFeatures(np.empty((0, self.dim), dtype=np.float32), None)
-        parts = [self._vectors(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
+        parts = [self._vectors(images[start : start + self._rows]) for start in range(0, len(images), self._rows)]
         return ImageFeatures(np.concatenate(parts), None)
 
     def _vectors(self, images: Sequence[Picture]) -> Vectors:
         pixels = self._prepare(images=[Image.fromarray(image) for image in images], return_tensors="pt")
         with self._torch.inference_mode():
-            return self._unit(self._seen(pixels["pixel_values"].to(self._device)))
+            return self._unit(self._seen(pixels["pixel_values"].to(self._device, self._model.dtype)))
 
     def _seen(self, pixels: Any) -> Any:
         states = self._model(pixel_values=pixels)
@@ -100,10 +115,10 @@ class TransformersImage:
 class ClipImage(TransformersImage):
     """A model of the CLIP family (Radford et al. 2021, https://arxiv.org/abs/2103.00020): pictures beside words."""
 
-    def __init__(self, folder: Path, *, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, *, device: str = "cpu", precision: str = "") -> None:
         from transformers import AutoTokenizer
 
-        super().__init__(folder, device=device)
+        super().__init__(folder, device=device, precision=precision)
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder)
         except hub.TROUBLE as problem:

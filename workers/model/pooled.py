@@ -18,17 +18,29 @@ from workers.model.batches import by_length
 from workers.model.ports import Vectors
 from workers.model.text import LONGEST
 
+_PADDED = 128  # tokens an item, on average, that a batch may have with its padding
+_PROBE = "Where is my order? It has been a week, and nobody tells me anything."
 _MODES = ("mean", "cls", "max", "lasttoken")
 
 
 class PooledText:
-    """A transformers encoder from a local folder."""
+    """A transformers encoder from a local folder; on a graphics card in half precision, in large batches.
+
+    `precision` names a torch type; by default `hub.precision` chooses. A network whose vectors are no numbers in half
+    precision is loaded again in full.
+    """
 
     def __init__(
-        self, folder: Path, *, device: str = "cpu", digest: str = "", languages: frozenset[str] = frozenset()
+        self,
+        folder: Path,
+        *,
+        device: str = "cpu",
+        digest: str = "",
+        languages: frozenset[str] = frozenset(),
+        precision: str = "",
     ) -> None:
         import torch
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoTokenizer
 
         hub.quiet()
         self._torch = torch
@@ -36,16 +48,23 @@ class PooledText:
         self._mode, dense = _pooling(folder)
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder)
-            model, _ = hub.strictly(AutoModel, folder, spare="pooler")  # we pool ourselves
-            self._model = model.to(device)
+            self._load(precision or hub.precision(device, hub.stored(folder)), folder)
         except hub.TROUBLE as problem:
             raise Broken(f"cannot load the text model in {folder}: {problem}") from problem
         self._dense = [_dense(path, device) for path in dense]
         self._prompt = _prompt(folder)
         self._longest = _longest(folder, self._model.config, self._tokenizer)
+        if not np.isfinite(self.encode([_PROBE])).all():
+            self._load("float32", folder)
         self.languages = languages
-        self.digest = digest or f"text-{hub.fingerprint(folder, 'pooled-1')}"
+        self.digest = digest or digest_of(folder)
         self.dim = self.encode([""]).shape[1]
+
+    def _load(self, precision: str, folder: Path) -> None:
+        from transformers import AutoModel
+
+        model, _ = hub.strictly(AutoModel, folder, spare="pooler", precision=precision)  # we pool ourselves
+        self._model = model.to(self._device)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Vectors of shape (len(texts), dim), L2-normalised."""
@@ -54,7 +73,8 @@ class PooledText:
         tokens = self._tokenizer(asked, truncation=True, max_length=self._longest)["input_ids"] if asked else []
         vectors: Vectors = np.empty((len(texts), getattr(self, "dim", 0)), dtype=np.float32)
         with torch.inference_mode():
-            for rows in by_length([len(ids) for ids in tokens]):
+            most = hub.rows(self._device)
+            for rows in by_length([len(ids) for ids in tokens], most, most * _PADDED):
                 batch = self._tokenizer.pad({"input_ids": [tokens[row] for row in rows]}, return_tensors="pt")
                 batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
                 states = self._model(**batch).last_hidden_state.float()
@@ -78,6 +98,11 @@ class PooledText:
             places = self._torch.arange(mask.shape[1], device=mask.device) * mask  # right for padding on either side
             return states[self._torch.arange(len(states), device=mask.device), places.argmax(dim=1)]
         return (states * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
+
+
+def digest_of(folder: Path) -> str:
+    """The digest of the encoder in a folder that is no built-in one."""
+    return f"text-{hub.fingerprint(folder, 'pooled-1')}"
 
 
 def _pooling(folder: Path) -> tuple[str, list[Path]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from workers.configuration import Configuration
 from workers.model import hub
 from workers.model.ports import ImageEncoder, LanguageIdentifier, SpeechRecogniser, TextEncoder, TextReader
-from workers.model.weights import fetch, lock
+from workers.model.weights import fetch
 
 if TYPE_CHECKING:  # scipy behind it, which nobody needs who leaves tone of voice off
     from workers.model.tone import ToneReader
@@ -35,6 +35,7 @@ class Shelf:
         voice: `ecapa` (also `auto`, weights that are prepared only when asked for by name) or a SpeechBrain model.
         device: `auto`, `cpu` or a torch device.
         threads: how many each model may use.
+        forms: what `polydesk optimise` made, by the digest of the encoder that each folder stands in for.
     """
 
     def __init__(
@@ -48,19 +49,23 @@ class Shelf:
         english: Path | None = None,
         device: str = AUTO,
         threads: int = 1,
+        forms: Mapping[str, Path] | None = None,
     ) -> None:
         self._models = models
         self._names = {"text": text, "image": image, "speech": speech, "voice": voice}
         self._english = english
         self._device = device
         self._threads = threads
+        self._forms = dict(forms or {})
         self._loaded: dict[str, Any] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, configuration: Configuration, english: Path | None = None) -> Self:
-        """The shelf a worker's settings describe; `english` as in the constructor."""
+    def of(
+        cls, configuration: Configuration, english: Path | None = None, *, forms: Mapping[str, Path] | None = None
+    ) -> Self:
+        """The shelf a worker's settings describe; `english` as in the constructor, `forms` of an optimised model."""
         return cls(
             configuration.models,
             text=configuration.text_model,
@@ -69,6 +74,7 @@ class Shelf:
             english=english,
             device=configuration.device,
             threads=configuration.threads,
+            forms=forms,
         )
 
     def text(self, language: str, english: Path | None = None) -> TextEncoder:
@@ -161,15 +167,17 @@ class Shelf:
             return self._loaded[key]
 
     def _text(self, name: str) -> TextEncoder:
+        from workers.model import optimised, text
+
+        named = None if name in (MINILM, MULTILINGUAL) else hub.find(name)
+        if named is not None and optimised.is_form(named):
+            return optimised.text(named, self._threads)
+        if self._forms and (form := self._forms.get(_digest(name, named))):
+            return optimised.text(form, self._threads)
         if name == MULTILINGUAL:
-            from workers.model.text import multilingual
-
-            return multilingual(fetch.folder(self._models, "text-multi"), self._threads)
+            return text.multilingual(fetch.folder(self._models, "text-multi"), self._threads)
         if name == MINILM and hub.device(self._device) == "cpu":
-            from workers.model.text import minilm
-
-            return minilm(fetch.folder(self._models, "text-en"), self._threads)
-        named = None if name == MINILM else hub.find(name)
+            return text.minilm(fetch.folder(self._models, "text-en"), self._threads)
         if named is not None:
             from workers.model import tuned
 
@@ -179,16 +187,18 @@ class Shelf:
         from workers.model.pooled import PooledText
 
         if named is None:
-            digest = f"minilm-{lock.job('text-en').digest[:12]}"
             folder = fetch.folder(self._models, "text-en")
-            return PooledText(folder, device=device, digest=digest, languages=frozenset({"en"}))
+            return PooledText(folder, device=device, digest=text.minilm_digest(), languages=frozenset({"en"}))
         return PooledText(named, device=device)
 
     def _image(self) -> ImageEncoder:
-        from workers.model import image
+        from workers.model import image, optimised
 
         name = self._names["image"]
         if name in (AUTO, LITE2):
+            form = self._forms.get(image.lite2_digest())
+            if form is not None:
+                return optimised.image(form, self._threads)
             return image.EfficientNetLite(fetch.folder(self._models, "image"), self._threads)
         return image.load(hub.find(name), device=self._torch())
 
@@ -217,3 +227,12 @@ class Shelf:
 
         torch.set_num_threads(self._threads)
         return device
+
+
+def _digest(name: str, named: Path | None) -> str:
+    """The digest of a text encoder that need not be loaded."""
+    from workers.model import pooled, text, tuned
+
+    if named is None:
+        return text.minilm_digest() if name == MINILM else text.multilingual_digest()
+    return tuned.read(named).digest if tuned.is_tuned(named) else pooled.digest_of(named)

@@ -46,40 +46,52 @@ class OnnxText:
         return vectors
 
 
-def minilm(folder: Path, threads: int = 1) -> OnnxText:
-    """all-MiniLM-L6-v2 (https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2): English, 384 dimensions."""
+def wordpieces(file: Path, longest: int = LONGEST) -> Tokenise:
+    """The tokenizer of a `tokenizer.json`."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(LONGEST)
+    tokenizer.enable_truncation(min(LONGEST, longest))
 
     def tokenise(text: str) -> list[int]:
         return list(tokenizer.encode(text).ids)
 
-    return OnnxText(
-        folder / "model.onnx",
-        tokenise,
-        digest=f"minilm-{lock.job('text-en').digest[:12]}",
-        languages=frozenset({"en"}),
-        threads=threads,
-    )
+    return tokenise
 
 
-def multilingual(folder: Path, threads: int = 1) -> OnnxText:
-    """Universal Sentence Encoder multilingual v3 (https://arxiv.org/abs/1907.04307): 16 languages, 512 dimensions."""
+def sentencepieces(file: Path) -> Tokenise:
+    """The tokenizer of a SentencePiece model."""
     from sentencepiece import SentencePieceProcessor
 
-    pieces = SentencePieceProcessor(model_file=str(folder / "sp.model"))
+    pieces = SentencePieceProcessor(model_file=str(file))
 
     def tokenise(text: str) -> list[int]:
         ids: list[int] = pieces.encode(text)
         return [pieces.bos_id(), *ids[: LONGEST - 2], pieces.eos_id()]
 
-    return OnnxText(
-        folder / "model.onnx",
-        tokenise,
-        digest=f"use-{lock.job('text-multi').digest[:12]}",
-        languages=MULTILINGUAL,
-        threads=threads,
-    )
+    return tokenise
+
+
+def minilm_digest() -> str:
+    """The digest of the built-in MiniLM, whatever runs it."""
+    return f"minilm-{lock.job('text-en').digest[:12]}"
+
+
+def minilm(folder: Path, threads: int = 1) -> OnnxText:
+    """all-MiniLM-L6-v2 (https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2): English, 384 dimensions."""
+    tokenise = wordpieces(folder / "tokenizer.json")
+    english = frozenset({"en"})
+    return OnnxText(folder / "model.onnx", tokenise, digest=minilm_digest(), languages=english, threads=threads)
+
+
+def multilingual_digest() -> str:
+    """The digest of the built-in multilingual encoder."""
+    return f"use-{lock.job('text-multi').digest[:12]}"
+
+
+def multilingual(folder: Path, threads: int = 1) -> OnnxText:
+    """Universal Sentence Encoder multilingual v3 (https://arxiv.org/abs/1907.04307): 16 languages, 512 dimensions."""
+    tokenise = sentencepieces(folder / "sp.model")
+    graph, digest = folder / "model.onnx", multilingual_digest()
+    return OnnxText(graph, tokenise, digest=digest, languages=MULTILINGUAL, threads=threads)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from core.errors import Broken
 from workers.model.ports import TextEncoder
-from workers.model.text import LONGEST, OnnxText
+from workers.model.text import OnnxText, wordpieces
 
 NOTE = "finetuned.json"
 FORM = 1  # of the folder; another number is not read
@@ -95,15 +95,7 @@ def load(folder: Path, *, device: str = "cpu", threads: int = 1) -> TextEncoder:
         from workers.model.pooled import PooledText
 
         return PooledText(folder, device=device, digest=note.digest, languages=languages)
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(min(LONGEST, note.longest))
-
-    def tokenise(text: str) -> list[int]:
-        return list(tokenizer.encode(text).ids)
-
+    tokenise = wordpieces(folder / "tokenizer.json", note.longest)
     return OnnxText(folder / "model.onnx", tokenise, digest=note.digest, languages=languages, threads=threads)
 
 

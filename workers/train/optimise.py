@@ -1,0 +1,164 @@
+"""Optimising a trained model: its encoders in smaller, faster forms, each taken only where nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from core.errors import BadInput
+from workers.configuration import Configuration
+from workers.evaluation import evaluate
+from workers.local import Local
+from workers.model import optimised
+from workers.model.shelf import Shelf
+from workers.model.trained import FILE, TEXT, Trained
+from workers.train.forms import subjects
+from workers.train.likeness import Tolerance
+from workers.train.log import Log
+from workers.train.sample import gather
+from workers.train.weighed import ORIGINAL, PAGE, TABLE, Asked, Optimised, Row, Tried, markdown, plain
+from workers.train.weighing import weigh
+
+_LEFT = ("log",)  # of a training, which no answer needs
+
+
+def optimise(
+    model: Path,
+    out: Path,
+    configuration: Configuration,
+    log: Log,
+    *,
+    samples: Sequence[Path],
+    kb: Path | None = None,
+    tolerance: Tolerance | None = None,
+    weigh_memory: bool = True,
+) -> Optimised:
+    """Measure the forms that a model's encoders can have, then write `out`: the model with those that gain.
+
+    Args:
+        model: a folder that `polydesk train --out` wrote; it stays as it is.
+        out: a folder that is not there, is empty, or was written by this before.
+        configuration: which encoders; forms are made for the processor.
+        log: what it says while it runs.
+        samples: knowledge bases whose phrases and example photos forms are compared on, beside the model's own.
+        kb: a knowledge base whose cases a form must not lose either; its phrases join the samples.
+        tolerance: what a form may lose.
+        weigh_memory: also measure what each form holds, in a process of its own.
+
+    Raises:
+        BadInput: like `check`. KnowledgeError: a knowledge base is wrong. Broken: weights are missing or damaged.
+    """
+    trained = check(model, out)
+    limits = tolerance or Tolerance()
+    configuration = replace(configuration, device="cpu")
+    own = replace(configuration, text_model=str(trained.text)) if trained.text is not None else configuration
+    with log.stage("samples"):
+        sample = gather(trained, [*samples, *([kb] if kb is not None else [])])
+    rows: list[Row] = []
+    cases: list[Tried] = []
+    taken: dict[str, Path] = {}
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.making-", dir=_parent(out)) as scratch:
+        place, trial = Path(scratch) / "forms", Path(scratch) / "trial"
+        place.mkdir()
+        before = _asked(kb, configuration, model, log, "cases before") if kb is not None else None
+        for number, subject in enumerate(subjects(own, Shelf.of(own), trained.text), 1):
+            with log.stage(f"encoder {number}"):
+                measured, best = weigh(subject, place, sample, limits, own.models if weigh_memory else None)
+            if best is not None and kb is not None and before is not None:
+                _assemble(model, trial, trained, taken | {subject.original.digest: best})
+                cases.append(Tried(subject.title, before, _asked(kb, configuration, trial, log, "cases after")))
+                if why := cases[-1].loss(limits.cases):
+                    best = None
+                    measured = [replace(one, taken=one.way == ORIGINAL, why=one.why or why) for one in measured]
+            if best is not None:
+                taken[subject.original.digest] = best
+            rows += measured
+        found = Optimised(
+            at=int(time.time() * 1000),
+            tolerance=limits,
+            sentences=len(sample.sentences),
+            pictures=len(sample.asked),
+            rows=(*rows, *_untouched()),
+            cases=tuple(cases),
+            guarantee=bool(trained.answer_at and taken),
+        )
+        made = Path(scratch) / "made"
+        _assemble(model, made, trained, taken)
+        (made / TABLE).write_text(plain(found) + "\n", encoding="utf-8")
+        (made / PAGE).write_text(markdown(found), encoding="utf-8")
+        if out.exists():
+            out.rename(Path(scratch) / "old")
+        made.rename(out)
+    return found
+
+
+def check(model: Path, out: Path) -> Trained:
+    """The model that is to be optimised; nothing is written over but what this wrote.
+
+    Raises:
+        BadInput: no model, one that is optimised already, a folder for another one that cannot be had.
+    """
+    trained = Trained.load(model)
+    if optimised.forms(model):
+        raise BadInput(f"{model} is optimised already: name the folder that `polydesk train --out` wrote")
+    here, there = model.resolve(), out.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise BadInput(f"--out {out} must lie apart from --model {model}: name another folder")
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{out} is not a folder: name one for the optimised model")
+    if out.is_dir() and any(out.iterdir()) and not (out / TABLE).is_file():
+        raise BadInput(f"{out} holds other files: name an empty folder, or one that optimise made")
+    return trained
+
+
+def _parent(out: Path) -> Path:
+    try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.absolute().parent):
+            pass
+    except OSError as problem:
+        raise BadInput(f"{out} cannot be made ({problem.strerror}): name a folder that you may write to") from problem
+    return out.absolute().parent
+
+
+def _assemble(model: Path, target: Path, trained: Trained, taken: Mapping[str, Path]) -> None:
+    """A copy of a model's folder with these forms in it, by the digest of what each stands in for.
+
+    The vectors of past customers' photos stay those of the original image encoder: within the tolerance they are what
+    the form would make of the same photos, which nobody kept.
+    """
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(model, target, ignore=lambda folder, names: [one for one in names if _spare(one)])
+    told = json.loads((target / FILE).read_text(encoding="utf-8"))
+    told[optimised.FORMS] = {}
+    for of, folder in taken.items():
+        name = TEXT if trained.text is not None and of == trained.encoder else f"{optimised.FORMS}/{folder.name}"
+        shutil.rmtree(target / name, ignore_errors=True)
+        shutil.copytree(folder, target / name)
+        told[optimised.FORMS][of] = name
+        digest = optimised.read(folder).digest
+        told |= {key: digest for key in ("encoder", "image") if told.get(key) == of}
+    (target / FILE).write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _spare(name: str) -> bool:
+    return name in _LEFT or name.startswith(".") or name.endswith(".new") or name in (TABLE, PAGE)
+
+
+def _asked(kb: Path, configuration: Configuration, model: Path, log: Log, stage: str) -> Asked:
+    with log.stage(stage), Local.open(kb, configuration, model, builtins=False) as local:
+        return Asked.of(evaluate(local, None)[0])
+
+
+def _untouched() -> tuple[Row, ...]:
+    """What has no other form."""
+    return (
+        Row("voice notes", ORIGINAL, "", taken=True, why="see docs/decisions/0006"),
+        Row("text in photos", ORIGINAL, "", taken=True, why="its networks come optimised"),
+    )
