@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 
@@ -32,7 +33,14 @@ class Learning:
     """Trainings of one knowledge base, one at a time; everything raises BadInput with what to mend."""
 
     def __init__(
-        self, store: Store, publishing: Publishing, bell: Bell, kb_id: str, trainer: Trainer, retention_days: int
+        self,
+        store: Store,
+        publishing: Publishing,
+        bell: Bell,
+        kb_id: str,
+        trainer: Trainer,
+        retention_days: int,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._publishing = publishing
@@ -40,6 +48,7 @@ class Learning:
         self._kb_id = kb_id
         self._trainer = trainer
         self._retention_ms = retention_days * DAY
+        self._monotonic = monotonic
         self._missed_since: tuple[str, float] | None = None
         self._held = ""
 
@@ -155,7 +164,7 @@ class Learning:
             self._missed_since = None  # it waits behind a training that we gave up
             return
         state = f"{row.id} {'taken' if taken else 'lost' if holders else 'waits'}"
-        now = time.monotonic()
+        now = self._monotonic()
         if self._missed_since is None or self._missed_since[0] != state:
             self._missed_since = (state, now)
         missed = now - self._missed_since[1]

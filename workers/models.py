@@ -20,7 +20,7 @@ from workers.model.trained import FILE, Trained
 log = structlog.get_logger()
 
 LIMITS = Limits(files=500, file=1024**3, whole=2 * 1024**3)  # a fine-tuned text encoder takes some 200 MB
-NOT_THE_MODEL = ("log", "results.json", "report.html")  # of what a training leaves in its folder
+NOT_THE_MODEL = ("log", "work", "results.json", "report.html")  # of what a training leaves in its folder
 AGAIN = 60.0  # seconds after which a model that could not be had is tried again
 _KEPT = 3  # models, in memory
 _UNPACKED = 6  # models, on disk

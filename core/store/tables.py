@@ -6,11 +6,14 @@ Ids are UUIDv7 text, times UTC integer milliseconds (0 means never), JSON is tex
 
 from __future__ import annotations
 
+from typing import Any
+
 import uuid_utils
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -60,6 +63,11 @@ def _flag(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False, server_default=false())
 
 
+def _partly(name: str, *columns: Column[Any], where: ColumnElement[bool], unique: bool = False) -> None:
+    """An index over some rows."""
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
 def _conversation(*, nullable: bool = False) -> Column[str]:
     return Column("conversation", Text, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=nullable)
 
@@ -99,7 +107,7 @@ conversations = Table(
     _count("version"),
     CheckConstraint("owner IN ('bot', 'desk', 'agent')", name="owner"),
 )
-Index(
+_partly(
     "uq_conversations_open",
     conversations.c.platform,
     conversations.c.account,
@@ -107,8 +115,7 @@ Index(
     conversations.c.thread,
     conversations.c.author_id,
     unique=True,
-    sqlite_where=conversations.c.resolved_at == 0,
-    postgresql_where=conversations.c.resolved_at == 0,
+    where=conversations.c.resolved_at == 0,
 )
 Index(
     "ix_conversations_address",
@@ -140,12 +147,7 @@ events = Table(
     UniqueConstraint("conversation", "seq"),
     CheckConstraint("state IN ('heard', 'settled')", name="state"),
 )
-Index(
-    "ix_events_heard",
-    events.c.conversation,
-    sqlite_where=events.c.state == "heard",
-    postgresql_where=events.c.state == "heard",
-)
+_partly("ix_events_heard", events.c.conversation, where=events.c.state == "heard")
 Index("ix_events_heard_at", events.c.heard_at)
 
 # The transcript. `place` finds what the customer wrote by the platform's id, `platform_ids` are those of what we sent.
@@ -191,12 +193,7 @@ turns = Table(
     CheckConstraint("state IN ('open', 'asked', 'predicted', 'decided', 'dropped')", name="state"),
 )
 Index("ix_turns_conversation", turns.c.conversation)
-Index(
-    "ix_turns_unfinished",
-    turns.c.state,
-    sqlite_where=turns.c.state.in_(("open", "asked", "predicted")),
-    postgresql_where=turns.c.state.in_(("open", "asked", "predicted")),
-)
+_partly("ix_turns_unfinished", turns.c.state, where=turns.c.state.in_(("open", "asked", "predicted")))
 
 # `holder` is the lease under which a row is being sent; empty where there is one gateway.
 outbox = Table(
@@ -221,13 +218,7 @@ outbox = Table(
     UniqueConstraint("conversation", "seq"),
     CheckConstraint("state IN ('ready', 'sending', 'sent', 'unknown', 'refused', 'superseded')", name="state"),
 )
-Index(
-    "ix_outbox_unsent",
-    outbox.c.conversation,
-    outbox.c.seq,
-    sqlite_where=outbox.c.state.in_(("ready", "sending")),
-    postgresql_where=outbox.c.state.in_(("ready", "sending")),
-)
+_partly("ix_outbox_unsent", outbox.c.conversation, outbox.c.seq, where=outbox.c.state.in_(("ready", "sending")))
 
 buttons = Table(
     "buttons",
@@ -250,13 +241,7 @@ handoffs = Table(
     _moment("closed_at"),
     _words("agent"),
 )
-Index(
-    "uq_handoffs_open",
-    handoffs.c.conversation,
-    unique=True,
-    sqlite_where=handoffs.c.closed_at == 0,
-    postgresql_where=handoffs.c.closed_at == 0,
-)
+_partly("uq_handoffs_open", handoffs.c.conversation, unique=True, where=handoffs.c.closed_at == 0)
 Index("ix_handoffs_conversation", handoffs.c.conversation)
 
 labels = Table(
@@ -324,13 +309,7 @@ releases = Table(
     _words("note"),
     Column("live", Boolean, nullable=False),
 )
-Index(
-    "uq_releases_live",
-    releases.c.kb_id,
-    unique=True,
-    sqlite_where=releases.c.live.is_(True),
-    postgresql_where=releases.c.live.is_(True),
-)
+_partly("uq_releases_live", releases.c.kb_id, unique=True, where=releases.c.live.is_(True))
 
 users = Table(
     "users",
@@ -404,10 +383,4 @@ trainings = Table(
     Column("outcome", Json, nullable=True),
     _words("problem"),
 )
-Index(
-    "uq_trainings_running",
-    trainings.c.kb_id,
-    unique=True,
-    sqlite_where=trainings.c.ended_at == 0,
-    postgresql_where=trainings.c.ended_at == 0,
-)
+_partly("uq_trainings_running", trainings.c.kb_id, unique=True, where=trainings.c.ended_at == 0)

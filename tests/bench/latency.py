@@ -114,7 +114,7 @@ def memory(installation: Installation) -> list[str]:
         command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
         status = Path(f"/proc/{pid}/status").read_text()
         kilobytes = int(status.split("VmRSS:")[1].split()[0])
-        name = next((n for n in ("-Q text", "-Q media", "gateway", "valkey") if n in command), command[:40])
+        name = next((n for n in ("-Q text", "-Q media", "-Q train", "gateway", "valkey") if n in command), command[:40])
         rows.append(f"| {name.replace('-Q ', '')} | {kilobytes / 1024:.0f} MB |")
     return sorted(rows)
 

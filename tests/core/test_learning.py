@@ -28,11 +28,39 @@ def trainer() -> FakeTrainer:
     return FakeTrainer()
 
 
+class Seconds:
+    """A monotonic clock that tests turn."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def learning(road: Road, trainer: FakeTrainer, monkeypatch: pytest.MonkeyPatch) -> Learning:
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def learning(road: Road, trainer: FakeTrainer, seconds: Seconds, monkeypatch: pytest.MonkeyPatch) -> Learning:
     monkeypatch.setattr(rules, "_WAIT", 0.02)
-    monkeypatch.setattr(rules, "LOST", 0.1)
-    return Learning(road.store, road.publishing, road.bell, "default", trainer, 365)
+    return Learning(road.store, road.publishing, road.bell, "default", trainer, 365, seconds)
+
+
+async def attended(learning: Learning, trainer: FakeTrainer) -> None:
+    """Until all that was said is heard, and everybody was looked for."""
+    await learning.attend()
+    while trainer.said:
+        await learning.attend()
+
+
+async def later(learning: Learning, trainer: FakeTrainer, seconds: Seconds, by: float) -> None:
+    """Look now, and again after a while."""
+    await attended(learning, trainer)
+    seconds.now += by
+    await attended(learning, trainer)
 
 
 async def outcome(road: Road, passed: bool = True) -> Outcome:
@@ -80,12 +108,12 @@ async def test_it_goes_on_to_a_model_that_is_promoted_by_a_tap(
         await learning.start(by="bob")
     trainer.said += [News(begun.id, 1, "waiting"), News(begun.id, 2, "listening", 3, 9)]
     trainer.working = {"worker": frozenset({begun.id})}
-    await learning.attend()
+    await attended(learning, trainer)
     assert ((await row(road, begun.id)).stage, (await row(road, begun.id)).done) == ("listening", 3)
     with pytest.raises(NotAllowed, match="not ended yet"):
         await learning.promote(begun.id, by="ada")
     trainer.said.append(News(begun.id, 3, outcome=await outcome(road)))
-    await learning.attend()
+    await attended(learning, trainer)
     assert (await row(road, begun.id)).outcome == await outcome(road)
     # Nothing happens by itself
     assert (await road.publishing.live()).model == ""  # type: ignore[union-attr]
@@ -100,82 +128,83 @@ async def test_it_goes_on_to_a_model_that_is_promoted_by_a_tap(
 async def test_what_fails_the_gate_is_never_promoted(road: Road, learning: Learning, trainer: FakeTrainer) -> None:
     begun = await learning.start(by="ada")
     trainer.said.append(News(begun.id, 1, outcome=await outcome(road, passed=False)))
-    await learning.attend()
+    await attended(learning, trainer)
     with pytest.raises(NotAllowed, match="worse on: cases"):
         await learning.promote(begun.id, by="ada")
     with pytest.raises(BadInput, match="no such training"):
         await learning.promote("nothing", by="ada")
     second = await learning.start(by="ada")
     trainer.said.append(News(second.id, 1, problem="out of memory"))
-    await learning.attend()
+    await attended(learning, trainer)
     assert (await row(road, second.id)).problem == "out of memory"
     with pytest.raises(NotAllowed, match="made no model"):
         await learning.promote(second.id, by="ada")
 
 
-async def attended(learning: Learning, times: int = 8) -> None:
-    for _ in range(times):
-        await learning.attend()
-
-
 async def test_a_worker_that_dies_leaves_a_sentence_and_room_for_another_try(
-    road: Road, learning: Learning, trainer: FakeTrainer
+    road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
 ) -> None:
     begun = await learning.start(by="ada")
     trainer.working = {"worker": frozenset({begun.id})}
-    await attended(learning)
+    await later(learning, trainer, seconds, 1000)
     assert (await row(road, begun.id)).running
     trainer.working = {}
-    await attended(learning)
+    await later(learning, trainer, seconds, rules.LOST - 1)
+    assert (await row(road, begun.id)).running
+    # Another worker that comes and does not hold it changes nothing
+    trainer.working = {"worker": frozenset()}
+    await later(learning, trainer, seconds, 2)
     assert "died before it was done. Start it again." in (await row(road, begun.id)).problem
     # What it says after all changes nothing
     trainer.said.append(News(begun.id, 5, outcome=await outcome(road)))
-    await attended(learning, 1)
+    await attended(learning, trainer)
     assert (await row(road, begun.id)).outcome is None
     assert (await learning.start(by="bob")).running
 
 
-async def test_a_gateway_that_starts_anew_hears_the_rest(road: Road, learning: Learning, trainer: FakeTrainer) -> None:
+async def test_a_gateway_that_starts_anew_hears_the_rest(
+    road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
+) -> None:
     begun = await learning.start(by="ada")
     trainer.said.append(News(begun.id, 1, "waiting"))
-    await attended(learning, 1)
-    other = Learning(road.store, road.publishing, road.bell, "default", trainer, 365)
+    await attended(learning, trainer)
+    other = Learning(road.store, road.publishing, road.bell, "default", trainer, 365, seconds)
     trainer.said.append(News(begun.id, 2, outcome=await outcome(road)))
-    await attended(other, 1)
+    await attended(other, trainer)
     assert (await row(road, begun.id)).outcome is not None
     # And one that was killed meanwhile is noticed by whoever attends then
     second = await other.start(by="ada")
     trainer.said.append(News(second.id, 1, "waiting"))
-    await attended(other, 1)
-    await attended(learning)
+    await attended(other, trainer)
+    await later(learning, trainer, seconds, rules.LOST + 1)
     assert "died" in (await row(road, second.id)).problem
 
 
 async def test_a_broker_that_forgets_is_noticed_and_one_that_is_away_is_not_blamed(
-    road: Road, learning: Learning, trainer: FakeTrainer, monkeypatch: pytest.MonkeyPatch
+    road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
 ) -> None:
     begun = await learning.start(by="ada")
+    await attended(learning, trainer)
     trainer.away = True
-    for _ in range(8):
-        with pytest.raises(Retry):
-            await learning.attend()
+    seconds.now += 1000
+    with pytest.raises(Retry):
+        await learning.attend()
     trainer.away = False
-    await attended(learning, 2)
+    await attended(learning, trainer)
     assert (await row(road, begun.id)).running
-    await attended(learning)
+    await later(learning, trainer, seconds, rules.LOST + 1)
     assert "forgot" in (await row(road, begun.id)).problem
     # Without any worker it waits for one to be started, but not for ever
     trainer.working = {}
     begun = await learning.start(by="ada")
-    await attended(learning)
+    await later(learning, trainer, seconds, rules.LATEST - 1)
     assert (await row(road, begun.id)).running
-    monkeypatch.setattr(rules, "LATEST", 0.0)
-    await attended(learning, 1)
-    assert "no train worker was running" in (await row(road, begun.id)).problem
+    await later(learning, trainer, seconds, 2)
+    assert "no train worker was running for 10 minutes" in (await row(road, begun.id)).problem
     # A worker that is busy with what was given up has not forgotten the next one
     trainer.working = {"worker": frozenset({"an old one"})}
     begun = await learning.start(by="ada")
-    await attended(learning)
+    await later(learning, trainer, seconds, 1000)
     assert (await row(road, begun.id)).running
 
 
