@@ -17,7 +17,7 @@ from workers.local import Local
 from workers.model.fusion.gate import shipped
 from workers.model.selective import select
 from workers.model.trained import FUSIONS, LATE, VECTORS
-from workers.train import encoder, judging, parting
+from workers.train import encoder, judging, parting, seeing
 from workers.train import results as told
 from workers.train.compared import Trained, rivals
 from workers.train.kept import Listened
@@ -83,6 +83,7 @@ def train(
                     other = ground(local, reduced, parts, log, warnings, "listening again")
                 found = encoder.judged(known, other, found)
                 known = replace(other, model=replace(other.model, text=folder)) if found.kept else known
+        known, together = seeing.align(known, log)
         results = _fused(knowledge, known, out, log, compare=compare, strategy=strategy)
         with log.stage("cases"):
             promotion = judging.promotion(kb, configuration, out)
@@ -95,6 +96,7 @@ def train(
             warnings=tuple(warnings),
             curves=read(out / LOG),
             finetuned=found,
+            aligned=together,
         )
         (out / "results.json").write_text(told.dumps(results) + "\n", encoding="utf-8")
         write(results, out)

@@ -137,7 +137,7 @@ def composed(
     Any subset of channels is drawn, so that any subset works (modality dropout, Neverova et al. 2016,
     https://arxiv.org/abs/1501.00102).
     """
-    said, shown = _Drawer.of(points.phrase_of[phrases], points.entries), _Drawer.of(points.photo_of, points.entries)
+    said, shown = Drawer.of(points.phrase_of[phrases], points.entries), Drawer.of(points.photo_of, points.entries)
     words = np.zeros((many, len(WORDY), points.outside.shape[1]), dtype=np.float32)
     photo = np.zeros((many, points.photos.shape[1]), dtype=np.float32)
     present = np.zeros((many, len(CHANNELS)), dtype=np.float32)
@@ -171,7 +171,7 @@ def composed(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Drawer:
+class Drawer:
     """Draws one of an entry's points; `order` (n,) has them entry by entry, from `starts` (entries,) on."""
 
     order: NDArray[np.int64]
@@ -179,7 +179,8 @@ class _Drawer:
     counts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, owner: NDArray[np.int64], entries: int) -> _Drawer:
+    def of(cls, owner: NDArray[np.int64], entries: int) -> Drawer:
+        """Of points with their owners (n,), the numbers of so many entries."""
         counts = np.bincount(owner, minlength=entries)
         return cls(np.argsort(owner, kind="stable"), np.cumsum(counts) - counts, counts)
 
