@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core.knowledge.entries import NONE
+from core.knowledge.files import load
 from workers.configuration import Configuration
 from workers.evaluation import evaluate
 from workers.local import Local
@@ -88,6 +89,8 @@ def answered(one: Asked, judge: Judged, corrected: Recalibration, limits: Thresh
 
 def promotion(kb: Path, configuration: Configuration, out: Path) -> told.Promotion:
     """The candidate beside the shipped model on the knowledge base's cases, which nothing was trained on."""
+    if not load(kb).cases:
+        return told.Promotion(False, "the knowledge base has no cases to judge by: add some under `cases`", ())
     figures = []
     for model in (None, out):
         with Local.open(kb, configuration, model, builtins=False) as local:
@@ -101,7 +104,7 @@ def promotion(kb: Path, configuration: Configuration, out: Path) -> told.Promoti
     if len(kept) == len(figures):
         checks.append(told.Check("right among the answered cases", kept[0], kept[1], kept[1] >= kept[0] - _SLACK))
     if not checks:
-        return told.Promotion(False, "the knowledge base has no cases to judge by: add some under `cases`", ())
+        return told.Promotion(False, "none of the knowledge base's cases could be judged by", ())
     promoted = all(check.passed for check in checks)
     failed = ", ".join(check.what for check in checks if not check.passed)
     why = "it is not worse on any of them" if promoted else f"it is worse on: {failed}"

@@ -83,8 +83,8 @@ def train(
                     other = ground(local, reduced, parts, log, warnings, "listening again")
                 found = encoder.judged(known, other, found)
                 known = replace(other, model=replace(other.model, text=folder)) if found.kept else known
-        known, together = seeing.align(known, log)
-        results = _fused(knowledge, known, out, log, compare=compare, strategy=strategy)
+        known, together = seeing.align(known, log, work.folder)
+        results = _fused(knowledge, known, out, work.folder, log, compare=compare, strategy=strategy)
         with log.stage("cases"):
             promotion = judging.promotion(kb, configuration, out)
         results = replace(
@@ -109,7 +109,7 @@ def _opened(kb: Path, configuration: Configuration, shelf: Listened) -> Abstract
 
 
 def _fused(
-    knowledge: KnowledgeBase, known: Ground, out: Path, log: Log, *, compare: bool, strategy: str
+    knowledge: KnowledgeBase, known: Ground, out: Path, work: Path, log: Log, *, compare: bool, strategy: str
 ) -> told.Results:
     """Choose the way of fusing, correct its confidences, save the model; how it did on what was held out."""
     adapted, validation, held, budget = known.adapted, known.validation, known.held, knowledge.error_budget
@@ -120,7 +120,7 @@ def _fused(
             f"--strategy {strategy} learns from phrases, and the knowledge base has none: add questions to it"
         )
     names = VECTORS if compare else (strategy,) if strategy in VECTORS else ()
-    ways = rivals(adapted, log, points, names, baseline=compare)
+    ways = rivals(adapted, log, points, names, work, baseline=compare)
     judgements = {name: measured(way, adapted, validation) for name, way in ways.items()}
     chosen, reason = judging.chosen(judgements, validation, strategy)
     judged, way = judgements[chosen], ways[chosen]

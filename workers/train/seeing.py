@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from core import wire
 from workers.model.alignment import Alignment
 from workers.model.channels import Texts, opinions
 from workers.train import results as told
@@ -39,16 +41,27 @@ def pairs_of(ground: Ground) -> Pairs | None:
     )
 
 
-def align(ground: Ground, log: Log, recipe: Recipe | None = None) -> tuple[Ground, told.Aligned | None]:
-    """Train a projection where there are photos; with one that is better than ConSE, everything is seen through it."""
+def align(ground: Ground, log: Log, work: Path, recipe: Recipe | None = None) -> tuple[Ground, told.Aligned | None]:
+    """Train a projection where there are photos; with one that is better than ConSE, everything is seen through it.
+
+    What came of it is kept in `work`, where a training that was killed later finds it.
+    """
     pairs, recipe = pairs_of(ground), recipe or Recipe()
     if pairs is None:
         return ground, None
-    with log.stage(STAGE, recipe.steps) as stage:
-        matrix, found = aligned(pairs, recipe, tell=stage.step)
-    if matrix is None:
+    note, file = work / "aligned.json", work / "alignment.safetensors"
+    if note.is_file():
+        found = wire.loads(told.Aligned, note.read_text(encoding="utf-8"))
+        alignment = Alignment.from_bytes(file.read_bytes()) if found.kept else None
+    else:
+        with log.stage(STAGE, recipe.steps) as stage:
+            matrix, found = aligned(pairs, recipe, tell=stage.step)
+        alignment = None if matrix is None else Alignment(ground.model.image, ground.model.encoder, matrix)
+        if alignment is not None:
+            file.write_bytes(alignment.to_bytes())
+        note.write_text(wire.dumps(found), encoding="utf-8")
+    if alignment is None:
         return ground, found
-    alignment = Alignment(ground.model.image, ground.model.encoder, matrix)
     photos = tuple(
         replace(one, shown=alignment.vectors(one.vector[None], None if one.shown is None else one.shown[None])[0])
         for one in ground.photos

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,10 +48,14 @@ def ground() -> Ground:
     return Ground(Trained(encoder.digest, image="eyes"), adapted, held[:6], held[6:], Wordy.dim, 40, photos)
 
 
-def test_everything_is_seen_through_the_projection(ground: Ground) -> None:
+def test_everything_is_seen_through_the_projection(ground: Ground, tmp_path: Path) -> None:
     with Log() as log:
-        after, found = align(ground, log, QUICK)
-    assert found is not None and found.kept, found
+        after, found = align(ground, log, tmp_path, QUICK)
+        assert found is not None and found.kept, found
+        # Whoever goes on after a kill finds it again
+        again = align(ground, log, tmp_path, QUICK)
+        assert again[1] == found and len(log.timed) == 1
+        np.testing.assert_array_equal(np.asarray(again[0].photos[0].shown), np.asarray(after.photos[0].shown))
     alignment = after.model.alignment
     assert alignment is not None and alignment.fits("eyes", ground.model.encoder)
     wanted = alignment.vectors(ground.photos[0].vector[None], np.asarray(ground.photos[0].shown)[None])[0]
@@ -67,11 +72,11 @@ def test_everything_is_seen_through_the_projection(ground: Ground) -> None:
     assert [one.example for one in after.held] == [one.example for one in ground.held]
 
 
-def test_without_photos_or_where_the_encoder_knows_words_nothing_is_trained(ground: Ground) -> None:
+def test_without_photos_or_where_the_encoder_knows_words_nothing_is_trained(ground: Ground, tmp_path: Path) -> None:
     tower = tuple(replace(one, shown=np.ones(7, np.float32)) for one in ground.photos)
     for some in (replace(ground, photos=()), replace(ground, photos=tower)):
         with Log() as log:
-            assert align(some, log, QUICK) == (some, None)
+            assert align(some, log, tmp_path, QUICK) == (some, None)
             assert log.timed == []
 
 
