@@ -256,10 +256,14 @@ class Engine:
         """What pictures show in the space of words, (n, d)."""
         if isinstance(self._shelf.image, WordTower):
             return features.vectors
-        if features.labels is None:
-            return None
-        conse = self._conse(encoder)
-        return np.stack([conse.vector(labels) for labels in features.labels])
+        shown = None
+        if features.labels is not None:
+            conse = self._conse(encoder)
+            shown = np.stack([conse.vector(labels) for labels in features.labels])
+        alignment = self._trained.alignment if self._trained is not None else None
+        if alignment is not None and alignment.fits(self._shelf.image.digest, encoder.digest):
+            return alignment.vectors(features.vectors, shown)
+        return shown
 
     def _told(self, case: _Case, scored: Scored, adapted: Adapted) -> Prediction:
         question, perceived = case.perceived.question, case.perceived

@@ -40,6 +40,8 @@ def train(
     typer.echo(f"{found.chosen} was chosen: {found.reason}")
     if found.finetuned is not None:
         typer.echo(found.finetuned.why)
+    if found.aligned is not None:
+        typer.echo(found.aligned.why)
     if not found.held:
         typer.echo("nothing was held out to measure by: add variants, or train with --history")
     promotion = found.promotion

@@ -80,5 +80,10 @@ async def test_what_cannot_be_trained_says_so(shell: Shell, tiny: Path, tmp_path
     (tmp_path / "letters" / "mum.txt").write_text("dear mum")
     foreign = await shell.runs("train", "--kb", tiny, "--out", tmp_path / "letters", status=2)
     assert "holds other files" in foreign.stderr.splitlines()[-1]
+    strange = await shell.runs("train", "--kb", tiny, "--strategy", "telepathy", "--out", tmp_path / "m", status=2)
+    assert "no strategy 'telepathy': name one of auto, late, fixed, early" in strange.stderr.splitlines()[-1]
+    (tmp_path / "de.yaml").write_text((tiny / "kb.yaml").read_text().replace("language: en", "language: de"))
+    other = await shell.runs("train", "--kb", tmp_path / "de.yaml", "--finetune", "--out", tmp_path / "m", status=2)
+    assert "built-in English text encoder, but the knowledge base's language is de" in other.stderr.splitlines()[-1]
     none = await shell.runs("ask", "--kb", tiny, "--model", tmp_path / "letters", "--text", "hi", status=2)
     assert "holds no model" in none.stderr.splitlines()[-1]

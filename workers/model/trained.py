@@ -16,6 +16,7 @@ import numpy as np
 from core.errors import BadInput, Broken
 from core.knowledge.entries import KnowledgeBase
 from workers.model.adapt import Adapted
+from workers.model.alignment import Alignment
 from workers.model.calibration import Thresholds
 from workers.model.fusion.gate import Gate, shipped
 from workers.model.fusion.opinions import Fusion
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # torch behind it, which a text worker does without unless th
 
 FORM = 1
 FILE, PHOTOS, TEXT, GATE = "model.json", "photos.npz", "text", "gate.safetensors"
-JOINT = "strategy.safetensors"
+JOINT, ALIGNMENT = "strategy.safetensors", "alignment.safetensors"
 FIXED, LATE = "fixed", "late"
 VECTORS = ("early", "weighted", "attention", "serial")  # `fusion.strategy.STRATEGIES`, which needs torch
 LEARNED = "a customer's photo "  # what begins the name of a photo that history taught
@@ -53,7 +54,8 @@ class Trained:
     entry's id to what history taught; `photos` to vectors (n, dim) of the image encoder `image`; `correction` is
     applied to confidences. `answer_at` is the threshold that labelled questions proved for `budget`, 0 when none did:
     then the knowledge base's own calibration decides. `encoder` is the digest of the text encoder it was trained with,
-    `text` the folder of that encoder where it was fine-tuned.
+    `text` the folder of that encoder where it was fine-tuned. `alignment` takes the place of ConSE where pairs proved
+    that it is better.
     """
 
     encoder: str
@@ -66,6 +68,7 @@ class Trained:
     budget: float = 0.0
     gate: Gate | None = None
     joint: Joint | None = None
+    alignment: Alignment | None = None
     text: Path | None = None
 
     def over(self, adapted: Adapted) -> Fusion:
@@ -176,6 +179,7 @@ class Trained:
         return {
             PHOTOS: photos.getvalue() if self.photos else None,
             GATE: self.gate.to_bytes() if self.gate is not None else None,
+            ALIGNMENT: self.alignment.to_bytes() if self.alignment is not None else None,
             JOINT: self.joint.to_bytes() if self.joint is not None else None,
         }
 
@@ -216,6 +220,7 @@ class Trained:
                 answer_at=float(plain["answer_at"]),
                 budget=float(plain["budget"]),
                 gate=Gate.from_bytes(parts[GATE]) if GATE in parts else None,
+                alignment=Alignment.from_bytes(parts[ALIGNMENT]) if ALIGNMENT in parts else None,
                 joint=_joint(folder, parts.get(JOINT), plain["fusion"]) if plain["fusion"] in VECTORS else None,
                 text=folder / TEXT if (folder / TEXT).is_dir() else None,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -18,6 +19,7 @@ from workers.model.fusion.strategy import Joint
 from workers.model.heads import Floats
 from workers.model.heard import Heard
 from workers.model.trained import FIXED, LATE
+from workers.train.checkpoints import Checkpoint
 from workers.train.log import Log
 from workers.train.strategies import STEPS, Points, fit
 
@@ -109,14 +111,21 @@ class Floor(Rival):
         return list(found)
 
 
-def rivals(adapted: Adapted, log: Log, points: Points, names: Sequence[str], *, baseline: bool) -> dict[str, Rival]:
-    """Fixed weights, the learned gate, then those of `names` that fuse vectors, each trained; perhaps the baseline."""
+def rivals(
+    adapted: Adapted, log: Log, points: Points, names: Sequence[str], work: Path, *, baseline: bool
+) -> dict[str, Rival]:
+    """Fixed weights, the learned gate, then those of `names` that fuse vectors, each trained; perhaps the baseline.
+
+    Checkpoints are kept in `work`.
+    """
     found: dict[str, Rival] = {LATE: Pooled(LATE, shipped()), FIXED: Pooled(FIXED, LogPool())}
     for name in names if len(points.phrases) else ():
         dimensions = Dimensions(name, points.outside.shape[1], points.photos.shape[1], channels=points.channels)
-        with log.stage(name, STEPS) as stage:
+        checkpoint = Checkpoint(work / f"{name}.pt")
+        before = checkpoint.load()
+        with log.stage(name, STEPS, done=before["step"] if before else 0) as stage:
             began = time.perf_counter()
-            net = fit(dimensions, points, told=stage.step)
+            net = fit(dimensions, points, told=stage.step, checkpoint=checkpoint)
             joint = Joint.of(net, dimensions, adapted.entries)
             found[name] = Trained(name, joint, adapted, time.perf_counter() - began)
     if baseline:

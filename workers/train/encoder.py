@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ def judged(frozen: Ground, tuned: Ground, found: told.Finetuned) -> told.Finetun
         sures.append([judgement.sure for judgement in judgements])
     if not both:
         why = "no labelled question could tell whether fine-tuning helps: the text encoder is left as it is"
-        return found.settled(False, why)
+        return replace(found, kept=False, why=why)
     inside = sum(one.example.expect != NONE for one in before if one.example.line in both)
     was, now = (told.Share.of(sum(hit), inside) for hit in hits)
     worse = _surer(sures[0], hits[0], sures[1], hits[1])
@@ -105,7 +106,7 @@ def judged(frozen: Ground, tuned: Ground, found: told.Finetuned) -> told.Finetun
         less = " and its confidence is worth less" if worse and sum(hits[1]) >= sum(hits[0]) else ""
         why += less
     why += ": the fine-tuned text encoder is kept" if kept else ": the text encoder is left as it is"
-    return found.settled(kept, why, len(both), was, now)
+    return replace(found, kept=kept, why=why, questions=len(both), frozen=was, tuned=now)
 
 
 def _part(ground: Ground, by: str) -> Sequence[Asked]:

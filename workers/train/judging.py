@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core.knowledge.entries import NONE
+from core.knowledge.files import load
 from core.knowledge.history import Example
 from workers.configuration import Configuration
 from workers.evaluation import evaluate
@@ -92,6 +93,12 @@ def promotion(
     kb: Path, configuration: Configuration, out: Path, used: Path | None, past: Sequence[Example]
 ) -> told.Promotion:
     """The candidate beside the model in use on cases and held-out history, which nothing was trained on."""
+    if not past and not load(kb).cases:
+        return told.Promotion(
+            False,
+            "there is nothing to judge by: the knowledge base has no `cases`, no labelled conversation was held out",
+            (),
+        )
     figures, tallies = [], []
     for model in (used, out):
         with Local.open(kb, configuration, model, builtins=False) as local:
@@ -106,11 +113,7 @@ def promotion(
     if len(kept) == len(figures):
         checks.append(told.Check("right among the answered cases", kept[0], kept[1], kept[1] >= kept[0] - _SLACK))
     if not checks:
-        return told.Promotion(
-            False,
-            "there is nothing to judge by: the knowledge base has no `cases`, no labelled conversation was held out",
-            (),
-        )
+        return told.Promotion(False, "none of the cases and held-out conversations could be judged by", ())
     promoted = all(check.passed for check in checks)
     failed = ", ".join(check.what for check in checks if not check.passed)
     why = "it is not worse on any of them" if promoted else f"it is worse on: {failed}"

@@ -24,6 +24,7 @@ from workers.train.results import Curve, Timed
 
 TRAINING, HELD_OUT = "training", "held-out"
 FLUSH_EVERY, TELL_EVERY = 5.0, 0.2  # seconds
+FLUSH_STEPS = 25
 _NAME = re.compile(r"\w[\w .+-]*")
 _HEADER, _CHECKED = struct.Struct("<QI"), 4  # a record's length with its checksum, the checksum behind its bytes
 
@@ -138,6 +139,9 @@ class Stage:
         run = self._runs.get(HELD_OUT if held_out else TRAINING)
         if run is not None and figures:
             run.write(done, {figure: float(value) for figure, value in figures.items()})
+        if held_out or done % FLUSH_STEPS == 0:  # about when checkpoints are kept: what is gone on from was logged
+            for one in self._runs.values():
+                one.flush()
         self._tell()
 
     def finish(self) -> None:
@@ -187,6 +191,9 @@ class _Writer:
         if time.monotonic() - self._flushed > FLUSH_EVERY:
             self._flushed = time.monotonic()
             self._records.flush()
+
+    def flush(self) -> None:
+        self._records.flush()
 
     def close(self) -> None:
         self._records.flush()

@@ -29,14 +29,13 @@ WITHHELD = 5  # one phrase of so many is held out where there is no history
 class Pictured:
     """A photo of an entry: its name in the matcher of photos, its vector (pictures,), and what it shows in words.
 
-    `shown` (d,) is None where nobody can tell; `said` is what a customer wrote or said beside it.
+    `shown` (d,) is None where nobody can tell.
     """
 
     entry: str
     name: str
     vector: Floats
     shown: Floats | None
-    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,8 +169,7 @@ def _pictured(
 
 
 def _each(entry: str, names: Sequence[str], seen: Said) -> Iterator[Pictured]:
-    words = " ".join(part for part in (seen.text, seen.transcript) if part).strip()
     for place, name in enumerate(names):
         if seen.photos is not None:
             shown = seen.shown[place] if seen.shown is not None else None
-            yield Pictured(entry, name, seen.photos[place], shown, words)
+            yield Pictured(entry, name, seen.photos[place], shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from core import wire
 from core.knowledge.entries import NONE, KnowledgeBase
@@ -224,11 +224,38 @@ class Finetuned:
     frozen: Share = field(default_factory=Share)
     tuned: Share = field(default_factory=Share)
 
-    def settled(
-        self, kept: bool, why: str, questions: int = 0, frozen: Share | None = None, tuned: Share | None = None
-    ) -> Finetuned:
-        """With what labelled questions decided."""
-        return replace(self, kept=kept, why=why, questions=questions, frozen=frozen or Share(), tuned=tuned or Share())
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """How often `held` photos find their entry by words alone, among all entries, with ConSE and with a projection.
+
+    `before` and `after` are the shares whose own entry comes first, `before_5` and `after_5` among the first five;
+    `sooner` of them find it sooner with the projection, `later` later.
+    """
+
+    held: int = 0
+    before: Share = field(default_factory=Share)
+    after: Share = field(default_factory=Share)
+    before_5: Share = field(default_factory=Share)
+    after_5: Share = field(default_factory=Share)
+    sooner: int = 0
+    later: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """What came of aligning photos with words, on `pairs` of `entries`; `why` says why it is `kept` or not.
+
+    `seen` is about photos of entries that it was trained on, `unseen` about those of entries of which it saw none.
+    """
+
+    kept: bool
+    why: str
+    pairs: int = 0
+    entries: int = 0
+    steps: int = 0
+    seen: Retrieved = field(default_factory=Retrieved)
+    unseen: Retrieved = field(default_factory=Retrieved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +266,8 @@ class Results:
     may be wrong. `chosen` names one of `strategies`, `reason` says why in a sentence. `held` are the held-out
     questions, none of which trained, stopped or calibrated anything; `selected` the threshold of the budget and of
     others beside it, told by labelled questions, `groups` those of the budget by group of channels. `warnings` are for
-    whoever keeps the knowledge base. `finetuned` is None where nobody asked for it.
+    whoever keeps the knowledge base. `finetuned` is None where nobody asked for it,
+    `aligned` where no photo belongs to an entry.
     """
 
     title: str
@@ -263,6 +291,7 @@ class Results:
     warnings: tuple[Finding, ...] = ()
     curves: tuple[Curve, ...] = ()
     finetuned: Finetuned | None = None
+    aligned: Aligned | None = None
 
     @property
     def accuracy(self) -> Share:

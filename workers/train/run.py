@@ -17,7 +17,7 @@ from workers.local import Local
 from workers.model.fusion.gate import shipped
 from workers.model.selective import select
 from workers.model.trained import FUSIONS, LATE, VECTORS
-from workers.train import encoder, held_out, judging, parting
+from workers.train import encoder, held_out, judging, parting, seeing
 from workers.train import results as told
 from workers.train.compared import Trained, rivals
 from workers.train.kept import Listened
@@ -85,7 +85,8 @@ def train(
                     other = ground(local, reduced, parts, log, warnings, "listening again")
                 found = encoder.judged(known, other, found)
                 known = replace(other, model=replace(other.model, text=folder)) if found.kept else known
-        results = _fused(knowledge, known, out, log, compare=compare, strategy=strategy)
+        known, together = seeing.align(known, log, work.folder)
+        results = _fused(knowledge, known, out, work.folder, log, compare=compare, strategy=strategy)
         with log.stage("cases"):
             promotion = judging.promotion(kb, configuration, out, before, held_out.fair(parts.held_out))
         results = replace(
@@ -97,6 +98,7 @@ def train(
             warnings=tuple(warnings),
             curves=read(out / LOG),
             finetuned=found,
+            aligned=together,
         )
         (out / "results.json").write_text(told.dumps(results) + "\n", encoding="utf-8")
         write(results, out)
@@ -109,7 +111,7 @@ def _opened(kb: Path, configuration: Configuration, shelf: Listened) -> Abstract
 
 
 def _fused(
-    knowledge: KnowledgeBase, known: Ground, out: Path, log: Log, *, compare: bool, strategy: str
+    knowledge: KnowledgeBase, known: Ground, out: Path, work: Path, log: Log, *, compare: bool, strategy: str
 ) -> told.Results:
     """Choose the way of fusing, correct its confidences, save the model; how it did on what was held out."""
     adapted, validation, held, budget = known.adapted, known.validation, known.held, knowledge.error_budget
@@ -120,7 +122,7 @@ def _fused(
             f"--strategy {strategy} learns from phrases, and the knowledge base has none: add questions to it"
         )
     names = VECTORS if compare else (strategy,) if strategy in VECTORS else ()
-    ways = rivals(adapted, log, points, names, baseline=compare)
+    ways = rivals(adapted, log, points, names, work, baseline=compare)
     judgements = {name: measured(way, adapted, validation) for name, way in ways.items()}
     chosen, reason = judging.chosen(judgements, validation, strategy)
     judged, way = judgements[chosen], ways[chosen]

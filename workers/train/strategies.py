@@ -9,13 +9,15 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from core.errors import Broken
 from workers.model.adapt import Adapted
 from workers.model.fusion.joint import WORDY, Dimensions, Inputs
 from workers.model.fusion.opinions import CHANNELS, HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS
 from workers.model.fusion.strategy import Strategy
 from workers.model.heads import Floats
+from workers.train.checkpoints import Checkpoint, brief
 
 STEPS, BATCH, RATE = 400, 128, 1e-3
 HELD = 0.15  # of the phrases, to stop by
@@ -91,9 +93,20 @@ class Teller(Protocol):
 
 
 def fit(
-    dimensions: Dimensions, points: Points, seed: int = 0, steps: int = STEPS, told: Teller | None = None
+    dimensions: Dimensions,
+    points: Points,
+    seed: int = 0,
+    steps: int = STEPS,
+    told: Teller | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Strategy:
-    """Train one strategy on questions composed of the knowledge base's own points; held-out phrases stop it early."""
+    """Train one strategy on questions composed of the knowledge base's own points; held-out phrases stop it early.
+
+    With a checkpoint, a call that was killed is gone on with by the same call, to the same result.
+
+    Raises:
+        Broken: the checkpoint cannot be read, or is of other dimensions.
+    """
     torch.manual_seed(seed)
     dice = np.random.default_rng(seed)
     net = Strategy(dimensions, points.prototypes())
@@ -102,8 +115,20 @@ def fit(
     held = (dice.random(len(points.phrases)) < HELD) & ~alone
     valid = composed(points, np.flatnonzero(held), dice, 4 * BATCH) if held.sum() > 3 else None
     known = np.flatnonzero(~held)
-    best, kept, worse = np.inf, net.state_dict(), 0
-    for step in range(1, steps + 1):
+    best, kept, worse, step = np.inf, _copied(net), 0, 0
+    stored = checkpoint.load() if checkpoint is not None else None
+    if checkpoint is not None and stored is not None:
+        try:
+            net.load_state_dict(stored["net"])
+            adam.load_state_dict(stored["adam"])
+        except (RuntimeError, ValueError, KeyError) as problem:
+            raise Broken(
+                f"{checkpoint.path} is of other dimensions ({brief(problem)}): delete it, then train again"
+            ) from problem
+        best, kept, worse, step = stored["best"], stored["kept"], stored["worse"], stored["step"]
+        checkpoint.chance(stored, dice)
+    while step < steps and worse < _PATIENCE:
+        step += 1
         net.train()
         some, truth = composed(points, known, dice, BATCH)
         loss = nn.functional.nll_loss(net(*some.tensors()), torch.from_numpy(truth))
@@ -112,7 +137,9 @@ def fit(
         adam.step()
         if told is not None:
             told(step, loss=float(loss.detach()))
-        if valid is not None and step % _LOOK_EVERY == 0:
+        if step % _LOOK_EVERY:
+            continue
+        if valid is not None:
             net.eval()
             with torch.no_grad():
                 now = float(nn.functional.nll_loss(net(*valid[0].tensors()), torch.from_numpy(valid[1])))
@@ -120,13 +147,18 @@ def fit(
                 told(step, held_out=True, loss=now)
             worse = 0 if now < best else worse + 1
             if now < best:
-                best, kept = now, {name: value.clone() for name, value in net.state_dict().items()}
-            if worse >= _PATIENCE:
-                break
+                best, kept = now, _copied(net)
+        if checkpoint is not None:
+            told_of = {"best": best, "kept": kept, "worse": worse, "step": step}
+            checkpoint.save({"net": net.state_dict(), "adam": adam.state_dict(), **told_of}, dice)
     if valid is not None:
         net.load_state_dict(kept)
     net.eval()
     return net
+
+
+def _copied(net: Strategy) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in net.state_dict().items()}
 
 
 def composed(
@@ -137,7 +169,7 @@ def composed(
     Any subset of channels is drawn, so that any subset works (modality dropout, Neverova et al. 2016,
     https://arxiv.org/abs/1501.00102).
     """
-    said, shown = _Drawer.of(points.phrase_of[phrases], points.entries), _Drawer.of(points.photo_of, points.entries)
+    said, shown = Drawer.of(points.phrase_of[phrases], points.entries), Drawer.of(points.photo_of, points.entries)
     words = np.zeros((many, len(WORDY), points.outside.shape[1]), dtype=np.float32)
     photo = np.zeros((many, points.photos.shape[1]), dtype=np.float32)
     present = np.zeros((many, len(CHANNELS)), dtype=np.float32)
@@ -171,7 +203,7 @@ def composed(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Drawer:
+class Drawer:
     """Draws one of an entry's points; `order` (n,) has them entry by entry, from `starts` (entries,) on."""
 
     order: NDArray[np.int64]
@@ -179,7 +211,8 @@ class _Drawer:
     counts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, owner: NDArray[np.int64], entries: int) -> _Drawer:
+    def of(cls, owner: NDArray[np.int64], entries: int) -> Drawer:
+        """Of points with their owners (n,), the numbers of so many entries."""
         counts = np.bincount(owner, minlength=entries)
         return cls(np.argsort(owner, kind="stable"), np.cumsum(counts) - counts, counts)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from core.errors import Broken
 from workers.model.fusion.joint import WORDY, Dimensions, Inputs
 from workers.model.fusion.opinions import CHANNELS
 from workers.model.fusion.strategy import STRATEGIES
 from workers.model.fusion.weighted import Weighted
+from workers.train.checkpoints import Checkpoint
 from workers.train.strategies import Points, composed, fit
 
 WORDS, PICTURES, THINGS, MATTERS = 24, 32, 4, 3
@@ -113,3 +117,46 @@ def test_a_knowledge_base_without_photos_or_with_one_entry_is_trained(
         net = fit(Dimensions(strategy, WORDS, PICTURES, hidden=32), few, steps=30)
         some, truth = composed(few, np.arange(len(few.phrases)), np.random.default_rng(1), 50)
         assert accuracy(net, some, truth) >= 0.5 - (truth == 1).mean()
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_training_goes_on_to_the_same_result(
+    world: tuple[Points, Inputs, NDArray[np.int64]], tmp_path: Path
+) -> None:
+    points, dimensions = world[0], Dimensions("weighted", WORDS, PICTURES, hidden=32)
+
+    def die(step: int, *, held_out: bool = False, **figures: float) -> None:
+        if step == 60:
+            raise Killed
+
+    whole = fit(dimensions, points, steps=100)
+    checkpoint = Checkpoint(tmp_path / "weighted.pt")
+    with pytest.raises(Killed):
+        fit(dimensions, points, steps=100, told=die, checkpoint=checkpoint)
+    steps: list[int] = []
+    again = fit(
+        dimensions, points, steps=100, checkpoint=checkpoint, told=lambda step, **figures: steps.append(step)
+    )  # fmt: skip
+    assert steps[0] == 51  # after the last checkpoint
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    # One that is over is not trained again
+    steps.clear()
+    fit(dimensions, points, steps=100, checkpoint=checkpoint, told=lambda step, **figures: steps.append(step))
+    assert steps == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise", "dimensions"])
+def test_a_damaged_checkpoint_says_what_to_do(
+    world: tuple[Points, Inputs, NDArray[np.int64]], tmp_path: Path, damage: str
+) -> None:
+    points, checkpoint = world[0], Checkpoint(tmp_path / "early.pt")
+    fit(Dimensions("early", WORDS, PICTURES, hidden=8), points, steps=25, checkpoint=checkpoint)
+    stored = checkpoint.path.read_bytes()
+    if damage != "dimensions":
+        checkpoint.path.write_bytes(stored[:900] if damage == "cut" else b"nothing like a checkpoint")
+    with pytest.raises(Broken, match=r"early\.pt .*: delete it, then train again"):
+        fit(Dimensions("early", WORDS, PICTURES, hidden=9), points, steps=25, checkpoint=checkpoint)
