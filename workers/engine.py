@@ -31,6 +31,7 @@ from workers.model.scoring import Scored, score_all
 from workers.model.shelf import Shelf
 from workers.model.trained import Trained
 from workers.perceiving import Perceived, Read, perceive
+from workers.recalling import Recalled, Senses
 from workers.rehearsal import rehearse_media, rehearse_words
 from workers.tongues import Spoken, spoken
 
@@ -52,7 +53,8 @@ class _Case:
 class Engine:
     """One per process; `predict` is called by one thread at a time, `warm` with `rehearse` by another one.
 
-    `photos` says whether this process looks at example photos: a text worker does without the image encoder.
+    `photos` says whether this process looks at example photos: a text worker does without the image encoder; `recall`
+    whether it remembers what it recognised last.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class Engine:
         photos: bool,
         builtins: bool = True,
         trained: Trained | None = None,
+        recall: bool = False,
     ) -> None:
         self._shelf = shelf
+        self._senses: Senses = Recalled(shelf) if recall else shelf
         self._read = read
         self._release = release
         self._cache = cache
@@ -93,6 +97,7 @@ class Engine:
             lambda blob: wire.loads(Release, blobs.get(blob)),
             Encodings(configuration.encodings),
             photos=photos,
+            recall=True,
         )
 
     def warm(self) -> None:
@@ -165,7 +170,7 @@ class Engine:
 
     def _case(self, question: Question) -> _Case:
         release = self._known(question.release)
-        perceived = perceive(question, self._shelf, self._read)
+        perceived = perceive(question, self._senses, self._read)
         words = " ".join((question.text, perceived.transcript.text if perceived.transcript else ""))
         tongue = spoken(words, question.language, release.knowledge, self._shelf.language)
         english = release.knowledge.language.startswith("en") and tongue.language == "en"
