@@ -33,6 +33,7 @@ from workers.model.shelf import Shelf
 from workers.model.trained import LEARNED, Trained
 from workers.models import Models
 from workers.perceiving import Perceived, Read, perceive
+from workers.recalling import Recalled, Senses
 from workers.rehearsal import rehearse_media, rehearse_words
 from workers.tongues import Spoken, foreign, spoken
 
@@ -61,8 +62,9 @@ class _Case:
 class Engine:
     """One per process; `predict` is called by one thread at a time, `warm` with `rehearse` by another one.
 
-    `photos` says whether this process looks at example photos: a text worker does without the image encoder. `trained`
-    answers about every release; without it, the one of `models` that a release names.
+    `photos` says whether this process looks at example photos: a text worker does without the image encoder; `recall`
+    whether it remembers what it recognised last. `trained` answers about every release; without it, the one of `models`
+    that a release names.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class Engine:
         builtins: bool = True,
         trained: Trained | None = None,
         models: Models | None = None,
+        recall: bool = False,
     ) -> None:
         self._shelf = shelf
+        self._senses: Senses = Recalled(shelf) if recall else shelf
         self._read = read
         self._release = release
         self._cache = cache
@@ -107,6 +111,7 @@ class Engine:
             Encodings(configuration.encodings),
             photos=photos,
             models=Models(blobs.get, configuration.trained, shelf.forget),
+            recall=True,
         )
 
     def warm(self) -> None:
@@ -192,7 +197,7 @@ class Engine:
 
     def _case(self, question: Question) -> _Case:
         release = self._known(question.release)
-        perceived = perceive(question, self._shelf, self._read)
+        perceived = perceive(question, self._senses, self._read)
         words = " ".join((question.text, perceived.transcript.text if perceived.transcript else ""))
         tongue = spoken(words, question.language, release.knowledge, self._shelf.language)
         english = release.knowledge.language.startswith("en") and tongue.language == "en"

@@ -13,7 +13,7 @@ from core.errors import Unreadable
 from core.values import Problem
 from workers.media import audio, images
 from workers.model.ports import ImageFeatures, Picture, Transcript, Wave
-from workers.model.shelf import Shelf
+from workers.recalling import Senses
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class Perceived:
         return not (self.question.text.strip() or spoken or self.features is not None)
 
 
-def perceive(question: Question, shelf: Shelf, read: Read) -> Perceived:
+def perceive(question: Question, shelf: Senses, read: Read) -> Perceived:
     """Decode and recognise everything; a part that cannot be read is named in `unread` and the rest goes on."""
     if not (question.photos or question.voices):
         return Perceived(question)

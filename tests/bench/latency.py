@@ -143,12 +143,14 @@ async def main(count: int, media: int) -> None:
             print("| --- | --- | --- | --- | --- |")
             print(row("a typed question", await typed(installation.url, count)))
             window = quiet(AttachmentKind.VOICE)
-            voice = {"voice": ("note.ogg", note(5.0), "audio/ogg")}
-            print(row("a voice note of 5 s", [await chat.ask(files=voice) for _ in range(media)], window))
+            # No two alike: what a worker recognised before it need not recognise again.
+            notes = [{"voice": ("note.ogg", note(5.0 + n / 100), "audio/ogg")} for n in range(media)]
+            print(row("a voice note of 5 s", [await chat.ask(files=one) for one in notes], window))
             window = quiet(AttachmentKind.PHOTO)
             for name, size in (("a photo, 12 MP", (4000, 3000)), ("a photo, 1 MP", (1155, 866))):
-                files = {"photo": ("photo.jpg", picture(*size), "image/jpeg")}
-                print(row(name, [await chat.ask(files=files) for _ in range(media)], window))
+                photos = [picture(size[0] + n, size[1]) for n in range(media)]
+                files = [{"photo": ("photo.jpg", photo, "image/jpeg")} for photo in photos]
+                print(row(name, [await chat.ask(files=one) for one in files], window))
             await chat.close()
             print("\n| process | resident |\n| --- | --- |")
             print("\n".join(memory(installation)))

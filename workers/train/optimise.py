@@ -7,10 +7,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.errors import BadInput
+from core.errors import BadInput, Broken
 from workers.configuration import Configuration
 from workers.evaluation import evaluate
 from workers.local import Local
@@ -20,7 +20,7 @@ from workers.model.trained import FILE, TEXT, Trained
 from workers.train.forms import subjects
 from workers.train.likeness import Tolerance
 from workers.train.log import Log
-from workers.train.sample import gather
+from workers.train.sample import Sample, gather
 from workers.train.weighed import ORIGINAL, PAGE, TABLE, Asked, Optimised, Row, Tried, markdown, plain
 from workers.train.weighing import weigh
 
@@ -54,25 +54,56 @@ def optimise(
         BadInput: like `check`. KnowledgeError: a knowledge base is wrong. Broken: weights are missing or damaged.
     """
     trained = check(model, out)
-    limits = tolerance or Tolerance()
-    configuration = replace(configuration, device="cpu")
-    own = replace(configuration, text_model=str(trained.text)) if trained.text is not None else configuration
+    work = _Work(
+        model,
+        out,
+        trained,
+        replace(configuration, device="cpu", threads=1),
+        log,
+        tolerance or Tolerance(),
+        weigh_memory,
+    )
     with log.stage("samples"):
         sample = gather(trained, [*samples, *([kb] if kb is not None else [])])
-    rows: list[Row] = []
-    cases: list[Tried] = []
-    taken: dict[str, Path] = {}
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.making-", dir=_parent(out)) as scratch:
-        place, trial = Path(scratch) / "forms", Path(scratch) / "trial"
-        place.mkdir()
-        before = _asked(kb, configuration, model, log, "cases before") if kb is not None else None
-        for number, subject in enumerate(subjects(own, Shelf.of(own), trained.text), 1):
-            with log.stage(f"encoder {number}"):
-                measured, best = weigh(subject, place, sample, limits, own.models if weigh_memory else None)
+    parent = _parent(out)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.making-", dir=parent) as scratch:
+            return work.done(sample, kb, Path(scratch))
+    except OSError as problem:
+        raise Broken(f"the optimised model cannot be written to {out} ({problem}): free space there") from problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One model on its way."""
+
+    model: Path
+    out: Path
+    trained: Trained
+    configuration: Configuration
+    log: Log
+    limits: Tolerance
+    weigh_memory: bool
+
+    def done(self, sample: Sample, kb: Path | None, scratch: Path) -> Optimised:
+        """Weigh every encoder, then put the folder together in `scratch`, then where it belongs."""
+        rows: list[Row] = []
+        cases: list[Tried] = []
+        taken: dict[str, Path] = {}
+        (scratch / "forms").mkdir()
+        before = self._asked(kb, self.model, "cases before") if kb is not None else None
+        own = self.configuration
+        if self.trained.text is not None:
+            own = replace(own, text_model=str(self.trained.text))
+        models = own.models if self.weigh_memory else None
+        for number, subject in enumerate(subjects(own, Shelf.of(own), self.trained.text), 1):
+            with self.log.stage(f"encoder {number}"):
+                measured, best = weigh(subject, scratch / "forms", sample, self.limits, models)
             if best is not None and kb is not None and before is not None:
-                _assemble(model, trial, trained, taken | {subject.original.digest: best})
-                cases.append(Tried(subject.title, before, _asked(kb, configuration, trial, log, "cases after")))
-                if why := cases[-1].loss(limits.cases):
+                _assemble(self.model, scratch / "trial", self.trained, taken | {subject.original.digest: best})
+                after = self._asked(kb, scratch / "trial", f"cases after {number}")
+                cases.append(Tried(subject.title, before, after))
+                if why := cases[-1].loss(self.limits.cases):
                     best = None
                     measured = [replace(one, taken=one.way == ORIGINAL, why=one.why or why) for one in measured]
             if best is not None:
@@ -80,21 +111,25 @@ def optimise(
             rows += measured
         found = Optimised(
             at=int(time.time() * 1000),
-            tolerance=limits,
+            tolerance=self.limits,
             sentences=len(sample.sentences),
             pictures=len(sample.asked),
             rows=(*rows, *_untouched()),
             cases=tuple(cases),
-            guarantee=bool(trained.answer_at and taken),
+            guarantee=bool(self.trained.answer_at and taken),
         )
-        made = Path(scratch) / "made"
-        _assemble(model, made, trained, taken)
+        made = scratch / "made"
+        _assemble(self.model, made, self.trained, taken)
         (made / TABLE).write_text(plain(found) + "\n", encoding="utf-8")
         (made / PAGE).write_text(markdown(found), encoding="utf-8")
-        if out.exists():
-            out.rename(Path(scratch) / "old")
-        made.rename(out)
-    return found
+        if self.out.exists():
+            self.out.rename(scratch / "old")
+        made.rename(self.out)
+        return found
+
+    def _asked(self, kb: Path, model: Path, stage: str) -> Asked:
+        with self.log.stage(stage), Local.open(kb, self.configuration, model, builtins=False) as local:
+            return Asked.of(evaluate(local, None)[0])
 
 
 def check(model: Path, out: Path) -> Trained:
@@ -151,14 +186,9 @@ def _spare(name: str) -> bool:
     return name in _LEFT or name.startswith(".") or name.endswith(".new") or name in (TABLE, PAGE)
 
 
-def _asked(kb: Path, configuration: Configuration, model: Path, log: Log, stage: str) -> Asked:
-    with log.stage(stage), Local.open(kb, configuration, model, builtins=False) as local:
-        return Asked.of(evaluate(local, None)[0])
-
-
 def _untouched() -> tuple[Row, ...]:
     """What has no other form."""
     return (
-        Row("voice notes", ORIGINAL, "", taken=True, why="see docs/decisions/0006"),
+        Row("voice notes", ORIGINAL, "", taken=True, why="eight bits hear more words wrong: docs/decisions/0006"),
         Row("text in photos", ORIGINAL, "", taken=True, why="its networks come optimised"),
     )

@@ -23,7 +23,9 @@ TEXT, IMAGE = "text", "image"
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Milliseconds for one item (median, 95th percentile), items a second in batches of 32, one thread.
+    """Milliseconds for one item (median, 95th percentile), items a second in batches of 32, on one thread.
+
+    Time is the processor's: what else the machine does meanwhile does not count.
 
     `memory` is what a process holds that has loaded this encoder alone, in bytes; None where it cannot be told.
     """
@@ -35,7 +37,7 @@ class Speed:
 
 
 def timed(encode: Sequence[Callable[[list[Item]], object]], items: Sequence[Item]) -> list[Speed]:
-    """The speed of each encoder on the same items, taken in turns, so that a busy moment hits all of them."""
+    """The speed of each encoder on the same items, taken in turns, so that a hot processor hits all of them."""
     batch = [items[place % len(items)] for place in range(BATCH)]
     for one in encode:
         one(batch[:2])  # the first run plans its memory
@@ -55,9 +57,9 @@ def timed(encode: Sequence[Callable[[list[Item]], object]], items: Sequence[Item
 
 
 def _seconds(encode: Callable[[list[Item]], object], items: list[Item]) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     encode(items)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 @dataclass(frozen=True, slots=True)

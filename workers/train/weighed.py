@@ -136,7 +136,7 @@ def markdown(found: Optimised) -> str:
 def _page(found: Optimised) -> Iterator[str]:
     limits = found.tolerance
     when = datetime.fromtimestamp(found.at / 1000, UTC).strftime("%d %B %Y, %H:%M UTC")
-    yield from ("# What optimising came to", "", f"{when}. One thread of this machine's processor; forms in turns.", "")
+    yield from ("# What optimising came to", "", f"{when}. Processor time of one thread; forms in turns.", "")
     first, *rest = table(found)
     yield from (_line(first), "|" + " --- |" * len(first), *map(_line, rest), "")
     yield (

@@ -35,10 +35,13 @@ def weigh(
     Returns:
         A row for each, the original first, and the folder of the form to take, None where there is no better one.
     """
-    folders = make(subject, place, [picture for picture, _ in sample.shown])
+    items, labels, asked = _items(subject, sample)
+    if len(items) < 2:
+        why = subject.obstacle or "there is nothing to compare on"
+        return [Row(subject.title, ORIGINAL, subject.original.digest, subject.size, taken=True, why=why)], None
+    folders = make(subject, place, [picture for picture, _ in sample.shown or sample.asked])
     load = optimised.image if subject.what == IMAGE else optimised.text
     encoders = [subject.original, *(load(folder) for folder in folders)]
-    items, labels, asked = _items(subject, sample)
     encode = [_encoder(one, subject.what) for one in encoders]
     vectors = [one(items) for one in encode]
     speeds = timed(encode, items[:: max(len(items) // _TIMED.get(subject.what, _TIMED_TEXTS), 1)])
