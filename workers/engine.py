@@ -33,6 +33,7 @@ from workers.model.trained import Trained
 from workers.perceiving import Perceived, Read, perceive
 from workers.rehearsal import rehearse_media, rehearse_words
 from workers.tongues import Spoken, spoken
+from workers.toning import Strain, Toning
 
 log = structlog.get_logger()
 
@@ -52,7 +53,8 @@ class _Case:
 class Engine:
     """One per process; `predict` is called by one thread at a time, `warm` with `rehearse` by another one.
 
-    `photos` says whether this process looks at example photos: a text worker does without the image encoder.
+    `photos` says whether this process looks at example photos: a text worker does without the image encoder. `tone`
+    says whether customers are told that their tone is looked at; without, no question has it looked at.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class Engine:
         photos: bool,
         builtins: bool = True,
         trained: Trained | None = None,
+        tone: bool = False,
     ) -> None:
         self._shelf = shelf
+        self._toning = Toning(shelf) if tone else None
         self._read = read
         self._release = release
         self._cache = cache
@@ -93,6 +97,7 @@ class Engine:
             lambda blob: wire.loads(Release, blobs.get(blob)),
             Encodings(configuration.encodings),
             photos=photos,
+            tone=configuration.tone,
         )
 
     def warm(self) -> None:
@@ -117,6 +122,8 @@ class Engine:
             labels = rehearse_media(self._shelf)
             if labels is not None and self._shelf.labels:
                 self._conse(self._shelf.text("en")).vector(labels)
+        if self._toning:
+            self._toning.warm(voices=self._photos)
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction | Exception]:
         """A prediction or an error for each question; one bad question fails alone."""
@@ -179,8 +186,13 @@ class Engine:
         scored = score_all(adapted, heard, fusion=trained.pool if trained else None, talk=self._builtins)
         if trained:
             scored = [trained.corrected(one, first.release.knowledge.error_budget) for one in scored]
-        pairs = zip(cases, scored, strict=True)
-        return [self._told(case, self._explained(case, one, adapted, trained), adapted) for case, one in pairs]
+        strains: Sequence[Strain | None] = [None] * len(cases)
+        if self._toning:
+            strains = self._toning.read([case.perceived for case in cases], first.encoder)
+        return [
+            self._told(case, self._explained(case, one, adapted, trained), adapted, strain)
+            for case, one, strain in zip(cases, scored, strains, strict=True)
+        ]
 
     def _explained(self, case: _Case, scored: Scored, adapted: Adapted, trained: Trained | None) -> Scored:
         """With the evidence card where it was asked for; a card that cannot be drawn is no reason not to answer."""
@@ -215,7 +227,7 @@ class Engine:
             segments=perceived.transcript.segments if perceived.transcript else (),
         )
 
-    def _told(self, case: _Case, scored: Scored, adapted: Adapted) -> Prediction:
+    def _told(self, case: _Case, scored: Scored, adapted: Adapted, strain: Strain | None) -> Prediction:
         question, perceived = case.perceived.question, case.perceived
         return Prediction(
             question=question.id,
@@ -234,6 +246,8 @@ class Engine:
             spoken=case.tongue.known,
             unread=perceived.unread,
             evidence=scored.evidence,
+            tone=strain.probability if strain else None,
+            tone_by=strain.by if strain else None,
         )
 
     def _known(self, blob: str) -> Release:

@@ -89,6 +89,7 @@ class Local:
             photos=photos or any(entry.photos for entry in knowledge.live) or bool(trained and trained.photos),
             builtins=builtins,
             trained=trained,
+            tone=configuration.tone,
         )
         try:
             yield cls(engine, knowledge, release)
@@ -104,7 +105,7 @@ class Local:
         *,
         explain: bool = False,
     ) -> Prediction:
-        """Predict one question; with its evidence card when asked to `explain`.
+        """Predict one question; with its evidence card, and its tone where that is on, when asked to `explain`.
 
         Raises:
             PolydeskError: it cannot be predicted at all; a photo or voice note that cannot be read is named in the
@@ -118,6 +119,7 @@ class Local:
             voices=tuple(str(file) for file in voices),
             history=tuple(history),
             explain=explain,
+            tone=explain,
         )
         (answer,) = self._engine.predict([question])
         if isinstance(answer, Exception):

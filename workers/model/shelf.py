@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # scipy behind it, which nobody needs who leaves tone of voic
     from workers.model.voice import VoiceEncoder
 
 MINILM, MULTILINGUAL, LITE2, MOONSHINE, AUTO = "minilm", "multilingual", "efficientnet-lite2", "moonshine", "auto"
-ECAPA = "ecapa"
+ECAPA, NO_VOICE = "ecapa", "none"
 
 
 class Shelf:
@@ -31,7 +31,7 @@ class Shelf:
         text: `auto` (MiniLM for English, the multilingual encoder for all else), `minilm`, `multilingual`, or a model.
         image: `efficientnet-lite2` (also `auto`) or a model.
         speech: `moonshine` (also `auto`) or a model.
-        voice: `ecapa` (also `auto`, weights that are prepared only when asked for by name) or a SpeechBrain model.
+        voice: `ecapa` (also `auto`; weights that are prepared only when asked for), a SpeechBrain model, or `none`.
         device: `auto`, `cpu` or a torch device.
         threads: how many each model may use.
     """
@@ -63,6 +63,7 @@ class Shelf:
             text=configuration.text_model,
             image=configuration.image_model,
             speech=configuration.speech_model,
+            voice=configuration.voice_model,
             device=configuration.device,
             threads=configuration.threads,
         )
@@ -104,14 +105,24 @@ class Shelf:
         return cast("VoiceEncoder", self._once("voice", self._voice))
 
     @property
+    def hears_tone(self) -> bool:
+        """Whether tone of voice may be read at all."""
+        return self._names["voice"] != NO_VOICE
+
+    @property
     def tone(self) -> ToneReader:
-        """The reader of tone of voice, over the voice encoder; raises Broken like `text`."""
+        """The reader of tone of voice, over the voice encoder; raises Broken like `text`.
+
+        Its head is the shipped one, unless one of the operator's own lies beside the prepared weights as
+        `tone.safetensors`.
+        """
 
         def load() -> ToneReader:
             from workers.model import tone
             from workers.model.listening import Listener
 
-            return tone.ToneReader(self.voice, tone.load(), Listener())
+            own = self._models / tone.SHIPPED.name
+            return tone.ToneReader(self.voice, tone.load(own if own.is_file() else tone.SHIPPED), Listener())
 
         return cast("ToneReader", self._once("tone", load))
 
