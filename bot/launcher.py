@@ -174,6 +174,8 @@ def worker_environment(settings: Settings, redis_url: str) -> dict[str, str]:
         "POLYDESK_TEXT_MODEL": settings.text_model,
         "POLYDESK_IMAGE_MODEL": settings.image_model,
         "POLYDESK_SPEECH_MODEL": settings.speech_model,
+        "POLYDESK_VOICE_MODEL": settings.voice_model,
+        "POLYDESK_TONE_NOTICE": settings.tone_notice,
         "POLYDESK_DEVICE": settings.device,
         "POLYDESK_THREADS": str(settings.threads),
         "POLYDESK_LOG_LEVEL": settings.log_level,

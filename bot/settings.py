@@ -22,6 +22,7 @@ from core.errors import Broken, SettingsError
 from core.store.engines import parsed
 
 _BETWEEN_OURSELVES = {"POLYDESK_LEASH", "POLYDESK_NEW_PASSWORD", "POLYDESK_TEST_MODELS"}  # no settings, but known
+_SHORTEST_NOTICE = 8  # characters, so that `true` and `yes` are none
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?", re.ASCII)
 
 
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     image_model: str = "auto"
     speech_model: str = "auto"
     voice_model: str = "auto"
+    tone_notice: str = ""
     device: str = "auto"
     threads: int = Field(default=1, ge=1)
 
@@ -149,6 +151,16 @@ class Settings(BaseSettings):
     def _ends_in_api(cls, value: str) -> str:
         if value and not value.endswith("/api/"):
             raise ValueError("expected an address that ends in /api/")
+        return value
+
+    @field_validator("tone_notice")
+    @classmethod
+    def _words_for_customers(cls, value: str) -> str:
+        value = value.strip()
+        if value and len(value) < _SHORTEST_NOTICE:
+            raise ValueError(
+                "expected the words that customers read, such as: We look at your tone to see who is in a hurry"
+            )
         return value
 
     @field_validator("data")

@@ -104,7 +104,10 @@ async def house(settings: Settings) -> AsyncIterator[House]:
             if isinstance(door, CatchesUp):
                 door.catch_up_from(Missed(platform, store, bell, measures))
         fetcher = Fetcher(adapters, store.blobs, clock)
-        room = Room(store, brain, adapters, fetcher, live, courier, bell, clock, measures.turn, holding, composing)
+        room = Room(
+            *(store, brain, adapters, fetcher, live, courier, bell, clock, measures.turn, holding, composing),
+            notice=settings.tone_notice,
+        )
         answering = Answering(room)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(brain.running())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -28,7 +28,7 @@ from core.live import Live, Published
 from core.policy import kind
 from core.ports import Adapter, Brain, Clock
 from core.quiet import LONGEST
-from core.saying import Saying, introduced, voice_for
+from core.saying import Saying, introduced, met, voice_for
 from core.speaking import Mouth
 from core.store.store import Store, Tx
 from core.store.tables import new_id
@@ -36,6 +36,7 @@ from core.store.trouble import Conflict
 from core.taps import Taps
 from core.thinking import think
 from core.values import Address, AttachmentKind, Call, InboundEvent, Problem, Turn
+from core.waiting import may_look
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ _PATIENCE = 3  # attempts at a turn that fails for a reason nobody foresaw
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the road runs through."""
+    """What the road runs through; `notice` tells customers that their tone is looked at, else it is empty."""
 
     store: Store
     brain: Brain
@@ -59,6 +60,7 @@ class Room:
     holding: Holding = field(default_factory=Alone)
     composing: Composing = field(default_factory=Composing)
     admission: Admission = field(default_factory=Admission)
+    notice: str = ""
 
 
 class Answering:
@@ -69,7 +71,7 @@ class Answering:
         self._mouth = Mouth(room.doors)
         self._lanes = Lanes(self._work)
         self._listening = Listening(room.store, room.fetcher, self._lanes, room.clock, room.composing)
-        self._finishing = Finishing(self._mouth, room.clock)
+        self._finishing = Finishing(self._mouth, room.clock, room.notice)
         self._taps = Taps(self._mouth, self._finishing, room.clock)
         self._courtesies: set[asyncio.Task[None]] = set()
         self._failures: dict[str, int] = {}
@@ -208,8 +210,12 @@ class Answering:
         if self._room.clock.now() - last.at > STALE_MS:
             return Outcome(None, None, problems, stale=True)
         keys = [event.id for event in turn.events]
-        history = await self._room.store.read(lambda tx: tx.transcript.history(id, without=keys))
-        question = Question(turn.id, published.blob, text, photos, voices, history, last.author.language)
+
+        async def before(tx: Tx) -> tuple[tuple[str, ...], bool]:
+            return await tx.transcript.history(id, without=keys), may_look(await _read(tx, id), self._room.notice)
+
+        history, tone = await self._room.store.read(before)
+        question = Question(turn.id, published.blob, text, photos, voices, history, last.author.language, tone=tone)
 
         async def newer(seconds: float) -> bool:
             # Whoever never stops writing gets an answer to what they wrote so far.
@@ -243,11 +249,11 @@ class Answering:
             waits = [event.id for event in talk(await tx.ledger.pending(id))]
             if conversation.open and conversation.owner is Owner.BOT and not await _held(tx, id, waits):
                 voice = voice_for(conversation, published.knowledge)
-                words = introduced(Saying(voice.say("holding")), conversation, voice)
-                met = await tx.conversations.put(replace(conversation, welcomed=True))
+                words = introduced(Saying(voice.say("holding")), conversation, voice, self._room.notice)
+                kept = await tx.conversations.put(met(conversation, self._room.notice))
                 now = self._room.clock.now()
                 # No turn's: an answer that is said anew later does not replace it.
-                await self._mouth.say(tx, met, words, now=now, facts={"notice": HOLDING})
+                await self._mouth.say(tx, kept, words, now=now, facts={"notice": HOLDING})
 
         await self._room.store.write(hold)
         self._room.courier.wake(id)

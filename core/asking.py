@@ -17,7 +17,8 @@ class Question:
 
     `release` is the blob of the knowledge release to answer from; `history` holds the customer's earlier messages of
     this conversation, oldest first; `language` is a hint from the platform, possibly empty; `inbox` is the Redis list
-    of the asking gateway; `explain` asks for the evidence card too, which takes longer than the answer.
+    of the asking gateway; `explain` asks for the evidence card too, which takes longer than the answer; `tone` allows
+    to look at how strained the customer is, and is set only for those who were told so (`core.waiting`).
     """
 
     id: str
@@ -31,6 +32,7 @@ class Question:
     deadline: int = 0
     inbox: str = ""
     explain: bool = False
+    tone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,13 @@ class Unread:
     problem: Problem
 
 
+class ToneBy(StrEnum):
+    """What told that somebody is strained."""
+
+    VOICE = "voice"
+    WORDS = "words"
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """What the model saw and thinks; it decides nothing.
@@ -58,6 +67,8 @@ class Prediction:
     the first one is right; `answer_at` and `clarify_at` are the calibrated thresholds on `confidence` that belong to
     this release; `rivals` are the entries too close to the first to choose without asking; `builtin` is the name of the
     small talk that won, if any; `spoken` is False when the knowledge base does not speak the customer's language.
+    `tone` is the probability that the customer is strained, None when nobody looked or nothing could be told, and
+    `tone_by` says where it was found; they order the desk's waiting list, and have no part in what is answered.
     """
 
     question: str
@@ -77,6 +88,8 @@ class Prediction:
     unread: tuple[Unread, ...] = ()
     evidence: dict[str, object] = field(default_factory=dict)
     error: str = ""
+    tone: float | None = None
+    tone_by: ToneBy | None = None
 
     @property
     def entry(self) -> str:

@@ -39,7 +39,8 @@ class Conversation:
     `misses` counts the turns in a row for which nothing was good enough; `waiting_since` is when a human was asked;
     `reminded_at` is when the customer or the agent was last told that nobody came; `agent` and `agent_name` say who has
     it; `blocked` is set while the customer blocks the bot; `acknowledged` once whoever writes to humans has heard that
-    they are there.
+    they are there; `noticed` once the customer was told that tone is looked at; `strained` says where strain was found
+    (`core.waiting`), and is empty again as soon as a human has come.
     """
 
     id: str
@@ -63,6 +64,8 @@ class Conversation:
     agent_at: int = 0
     blocked: bool = False
     resolved_at: int = 0
+    noticed: bool = False
+    strained: str = ""
 
     @property
     def open(self) -> bool:
@@ -90,7 +93,7 @@ def ask_the_bot(conversation: Conversation) -> Conversation:
     _must_be_open(conversation)
     if conversation.owner is not Owner.DESK:
         raise NotAllowed("only a conversation that waits for a human can go back to the bot this way")
-    return replace(conversation, owner=Owner.BOT, reason="", waiting_since=0, reminded_at=0, misses=0)
+    return replace(conversation, owner=Owner.BOT, reason="", waiting_since=0, reminded_at=0, misses=0, strained="")
 
 
 def claim(conversation: Conversation, agent: str, name: str, now: int) -> Conversation:
@@ -112,6 +115,8 @@ def claim(conversation: Conversation, agent: str, name: str, now: int) -> Conver
         reminded_at=0,
         acknowledged=True,
         misses=0,
+        noticed=False,  # words of the bot that had not left yet are dropped, the notice with them
+        strained="",
     )
 
 
@@ -164,4 +169,4 @@ def resolve(conversation: Conversation, now: int, agent: str = "") -> Conversati
     _must_be_open(conversation)
     if agent and conversation.owner is Owner.AGENT and conversation.agent != agent:
         raise NotAllowed(f"{conversation.agent_name} has this conversation; ask them to resolve it")
-    return replace(conversation, fence=conversation.fence + 1, resolved_at=now)
+    return replace(conversation, fence=conversation.fence + 1, resolved_at=now, strained="")

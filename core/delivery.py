@@ -257,7 +257,8 @@ class Courier:
         """What the bot had to say will never arrive: a human must find another way."""
         message = await tx.transcript.get(row.message) if row.message else None
         if conversation.open and conversation.owner is Owner.BOT and message and message.facts.get("notice") != HOLDING:
-            await self._finishing.hand_over(tx, conversation, Reason.UNSENT, published)
+            # The notice may have been among the words that did not arrive.
+            await self._finishing.hand_over(tx, replace(conversation, noticed=False), Reason.UNSENT, published)
 
     async def _published(self, row: Outgoing) -> Published:
         known = await self._store.read(lambda tx: tx.conversations.get(row.conversation))

@@ -14,11 +14,12 @@ from core.conversation import Conversation, Owner
 from core.live import Published
 from core.policy import decide, kind
 from core.ports import Clock
-from core.saying import Saying, foreign, handed_over, introduced, saying, unread, voice_for
+from core.saying import Saying, foreign, handed_over, introduced, met, saying, unread, voice_for
 from core.speaking import SYSTEM, Mouth
 from core.store.outbox import Delivery, Outgoing
 from core.store.store import Tx
 from core.values import EventKind, InboundEvent, Problem, Role, Turn
+from core.waiting import forgotten, noted, unasked
 
 HOLDING = "holding"  # the notice of words that only ask for a moment
 STALE_MS = 2 * 3600 * 1000  # older words get an apology and a human: nobody waits for a bot that long
@@ -40,11 +41,15 @@ class Outcome:
 
 
 class Finishing:
-    """Works inside one transaction, so that decision, words and ledger are one fact."""
+    """Works inside one transaction, so that decision, words and ledger are one fact.
 
-    def __init__(self, mouth: Mouth, clock: Clock) -> None:
+    `notice` is what customers read in the bot's first words about their tone being looked at; empty when it is not.
+    """
+
+    def __init__(self, mouth: Mouth, clock: Clock, notice: str = "") -> None:
         self._mouth = mouth
         self._clock = clock
+        self.notice = notice
 
     async def finish(
         self,
@@ -66,6 +71,7 @@ class Finishing:
             speaks = published.knowledge.languages
             if prediction.spoken and prediction.language in speaks and prediction.language != conversation.language:
                 conversation = replace(conversation, language=prediction.language)
+            conversation = noted(conversation, prediction)
         # What the first part of a turn came to is no miss of its own when the turn goes on.
         if amends and conversation.owner is Owner.BOT:
             conversation = replace(conversation, misses=amends.misses)
@@ -75,8 +81,8 @@ class Finishing:
             turn.id,
             conversation.id,
             events=[event.id for event in turn.events],
-            question=wire.dump(outcome.question) if outcome.question else None,
-            prediction=wire.dump(prediction) if prediction else None,
+            question=wire.dump(unasked(outcome.question)) if outcome.question else None,
+            prediction=wire.dump(forgotten(prediction)) if prediction else None,
             decision={**decided, MISSES: conversation.misses},
             release=published.blob,
         )
@@ -85,7 +91,7 @@ class Finishing:
         elif amends is None or decided != amends.decision or _hands_over(decision):
             if amends is not None and await tx.outbox.withdraw(conversation.id, amends.turns):
                 # Nothing of the old answer was seen, so the new one is said as if it were the only one.
-                conversation = replace(conversation, welcomed=conversation.welcomed and not amends.first)
+                conversation = _unmet(conversation, amends.first)
                 amends = None
             await self._say(tx, conversation, turn, decision, outcome, published, amends)
         return decision
@@ -96,8 +102,8 @@ class Finishing:
         """Ask for a human, and tell the customer."""
         now = self._clock.now()
         voice = voice_for(conversation, published.knowledge, turn)
-        words = introduced(handed_over(reason, voice, now).after(lead), conversation, voice)
-        moved = replace(moves.hand_over(conversation, reason.value, now), welcomed=True)
+        words = introduced(handed_over(reason, voice, now).after(lead), conversation, voice, self.notice)
+        moved = met(moves.hand_over(conversation, reason.value, now), self.notice)
         moved = await tx.conversations.put(moved)
         await tx.desk.open(conversation.id, reason.value)
         # Should one claim before these words leave, "… is here for you now" takes their place.
@@ -134,9 +140,9 @@ class Finishing:
             words = words.after(voice.say("corrected"))
         edits = amends.reply if amends else ""
         again = bool(amends and amends.first and edits)  # the words that said who is speaking are replaced
-        words = introduced(words, replace(conversation, welcomed=conversation.welcomed and not again), voice)
+        words = introduced(words, _unmet(conversation, again), voice, self.notice)
         misses = 0 if isinstance(decision, Answer) else conversation.misses + _counts(decision)
-        moved = await tx.conversations.put(replace(conversation, misses=misses, welcomed=True))
+        moved = await tx.conversations.put(replace(met(conversation, self.notice), misses=misses))
         await self._mouth.say(tx, moved, words, now=now, turn=turn.id, facts=_facts(decision, outcome), edits=edits)
         if isinstance(decision, Answer) and decision.then_escalate:
             await self.hand_over(tx, moved, Reason.ENTRY, published, turn.id)
@@ -222,6 +228,11 @@ async def _told_just_now(tx: Tx, conversation: Conversation, words: Saying, now:
         and not said[-1].facts.get("delivery")
         and now - said[-1].at < _JUST_NOW_MS
     )
+
+
+def _unmet(conversation: Conversation, first: bool) -> Conversation:
+    """The conversation without its introduction, where the words that held it, the first, are gone."""
+    return replace(conversation, welcomed=False, noticed=False) if first else conversation
 
 
 def _all_problems(outcome: Outcome) -> tuple[Problem, ...]:

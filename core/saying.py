@@ -96,9 +96,16 @@ def saying(
             raise ValueError("a held prediction is never said")
 
 
-def introduced(words: Saying, conversation: Conversation, voice: Voice) -> Saying:
-    """The words; the first of a conversation come after who is speaking, and how to reach a person."""
+def introduced(words: Saying, conversation: Conversation, voice: Voice, notice: str = "") -> Saying:
+    """The words; the first of a conversation come after who is speaking, how to reach a person, and the notice."""
+    words = words if conversation.noticed else words.after(notice)
     return words if conversation.welcomed else words.after(voice.say("welcome"))
+
+
+def met(conversation: Conversation, notice: str = "") -> Conversation:
+    """The conversation, once such an introduction is said; who blocks us does not read it."""
+    told = bool(notice) and not conversation.blocked
+    return replace(conversation, welcomed=True, noticed=conversation.noticed or told)
 
 
 def answer(entry: str, voice: Voice) -> Saying:

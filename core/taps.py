@@ -13,7 +13,7 @@ from core.finishing import Finishing
 from core.live import Published
 from core.policy import SHOWN
 from core.ports import Clock
-from core.saying import Saying, Voice, answer, clarify, introduced, voice_for
+from core.saying import Saying, Voice, answer, clarify, introduced, met, voice_for
 from core.speaking import Mouth
 from core.store.store import Tx
 from core.values import EventKind, InboundEvent
@@ -44,13 +44,16 @@ class Taps:
         elif conversation.owner is Owner.AGENT:
             return  # the human sees it in the transcript
         elif command == "start":
-            await self._say(tx, replace(conversation, welcomed=True), Saying(voice.say("welcome"), (voice.person(),)))
+            words = Saying(voice.say("welcome"), (voice.person(),))
+            words = words if conversation.noticed else words.before(self._finishing.notice)
+            await self._say(tx, met(conversation, self._finishing.notice), words)
         else:
             await self._help(tx, conversation, voice)
 
     async def _help(self, tx: Tx, conversation: Conversation, voice: Voice) -> None:
-        words = introduced(Saying(voice.say("help"), (voice.person(),)), conversation, voice)
-        await self._say(tx, replace(conversation, welcomed=True), words)
+        notice = self._finishing.notice
+        words = introduced(Saying(voice.say("help"), (voice.person(),)), conversation, voice, notice)
+        await self._say(tx, met(conversation, notice), words)
 
     async def _tapped(
         self, tx: Tx, conversation: Conversation, event: InboundEvent, meaning: dict[str, Any], published: Published

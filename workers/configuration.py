@@ -14,7 +14,10 @@ from core.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The part of the settings that workers need; the names in the environment are those of the gateway's settings."""
+    """The part of the settings that workers need; the names in the environment are those of the gateway's settings.
+
+    `tone` says that customers are told about it (POLYDESK_TONE_NOTICE is set): without that no tone is looked at.
+    """
 
     redis_url: str
     blobs: Path
@@ -23,6 +26,8 @@ class Configuration:
     text_model: str = "auto"
     image_model: str = "auto"
     speech_model: str = "auto"
+    voice_model: str = "auto"
+    tone: bool = False
     device: str = "auto"
     threads: int = 1
     log_level: str = "INFO"
@@ -73,6 +78,8 @@ def from_environment(environ: Mapping[str, str] = os.environ, start: Path | None
         text_model=setting("TEXT_MODEL", "auto"),
         image_model=setting("IMAGE_MODEL", "auto"),
         speech_model=setting("SPEECH_MODEL", "auto"),
+        voice_model=setting("VOICE_MODEL", "") or "auto",
+        tone=bool(setting("TONE_NOTICE", "").strip()),
         device=setting("DEVICE", "auto"),
         threads=int(threads),
         log_level=setting("LOG_LEVEL", "INFO"),

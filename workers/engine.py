@@ -36,6 +36,7 @@ from workers.perceiving import Perceived, Read, perceive
 from workers.recalling import Recalled, Senses
 from workers.rehearsal import rehearse_media, rehearse_words
 from workers.tongues import Spoken, foreign, spoken
+from workers.toning import Strain, Toning
 
 log = structlog.get_logger()
 
@@ -63,8 +64,9 @@ class Engine:
     """One per process; `predict` is called by one thread at a time, `warm` with `rehearse` by another one.
 
     `photos` says whether this process looks at example photos: a text worker does without the image encoder; `recall`
-    whether it remembers what it recognised last. `trained` answers about every release; without it, the one of `models`
-    that a release names.
+    whether it remembers what it recognised last; `tone` whether customers are told that their tone is looked at;
+    without, no question has it looked at. `trained` answers about every release; without it, the one of `models` that a
+    release names.
     """
 
     def __init__(
@@ -79,9 +81,11 @@ class Engine:
         trained: Trained | None = None,
         models: Models | None = None,
         recall: bool = False,
+        tone: bool = False,
     ) -> None:
         self._shelf = shelf
         self._senses: Senses = Recalled(shelf) if recall else shelf
+        self._toning = Toning(shelf) if tone else None
         self._read = read
         self._release = release
         self._cache = cache
@@ -112,6 +116,7 @@ class Engine:
             photos=photos,
             models=Models(blobs.get, configuration.trained, shelf.forget),
             recall=True,
+            tone=configuration.tone,
         )
 
     def warm(self) -> None:
@@ -136,6 +141,8 @@ class Engine:
             labels = rehearse_media(self._shelf)
             if labels is not None and self._shelf.labels:
                 self._conse(self._shelf.text("en")).vector(labels)
+        if self._toning:
+            self._toning.warm(voices=self._photos)
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction | Exception]:
         """A prediction or an error for each question; one bad question fails alone."""
@@ -227,8 +234,13 @@ class Engine:
         scored = score_all(adapted, heard, fusion=trained.over(adapted) if trained else None, talk=self._builtins)
         if trained:
             scored = [trained.corrected(one, first.release.knowledge.error_budget) for one in scored]
-        pairs = zip(cases, scored, strict=True)
-        return [self._told(case, self._explained(case, one, adapted, trained), adapted) for case, one in pairs]
+        strains: Sequence[Strain | None] = [None] * len(cases)
+        if self._toning:
+            strains = self._toning.read([case.perceived for case in cases], first.encoder)
+        return [
+            self._told(case, self._explained(case, one, adapted, trained), adapted, strain)
+            for case, one, strain in zip(cases, scored, strains, strict=True)
+        ]
 
     def _explained(self, case: _Case, scored: Scored, adapted: Adapted, trained: Trained | None) -> Scored:
         """With the evidence card where it was asked for; a card that cannot be drawn is no reason not to answer."""
@@ -252,12 +264,12 @@ class Engine:
             certainty=perceived.transcript.confidence if perceived.transcript else 1.0,
             ocr=perceived.lines,
             photos=features.vectors if features is not None else None,
-            shown=self._shown(features, case.encoder) if features is not None else None,
+            shown=self._shown(features, case.encoder, case.trained) if features is not None else None,
             history=perceived.question.history,
             segments=perceived.transcript.segments if perceived.transcript else (),
         )
 
-    def _shown(self, features: ImageFeatures, encoder: TextEncoder) -> Floats | None:
+    def _shown(self, features: ImageFeatures, encoder: TextEncoder, trained: Trained | None = None) -> Floats | None:
         """What pictures show in the space of words, (n, d)."""
         if isinstance(self._shelf.image, WordTower):
             return features.vectors
@@ -265,12 +277,12 @@ class Engine:
         if features.labels is not None:
             conse = self._conse(encoder)
             shown = np.stack([conse.vector(labels) for labels in features.labels])
-        alignment = self._trained.alignment if self._trained is not None else None
+        alignment = trained.alignment if trained is not None else None
         if alignment is not None and alignment.fits(self._shelf.image.digest, encoder.digest):
             return alignment.vectors(features.vectors, shown)
         return shown
 
-    def _told(self, case: _Case, scored: Scored, adapted: Adapted) -> Prediction:
+    def _told(self, case: _Case, scored: Scored, adapted: Adapted, strain: Strain | None) -> Prediction:
         question, perceived = case.perceived.question, case.perceived
         return Prediction(
             question=question.id,
@@ -289,6 +301,8 @@ class Engine:
             spoken=case.tongue.known,
             unread=perceived.unread,
             evidence=scored.evidence,
+            tone=strain.probability if strain else None,
+            tone_by=strain.by if strain else None,
         )
 
     def _known(self, blob: str) -> Release:

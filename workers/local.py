@@ -109,6 +109,7 @@ class Local:
             photos=looks,
             builtins=builtins,
             trained=trained,
+            tone=configuration.tone,
         )
         try:
             if trained is not None:
@@ -127,7 +128,7 @@ class Local:
         *,
         explain: bool = False,
     ) -> Prediction:
-        """Predict one question; with its evidence card when asked to `explain`.
+        """Predict one question; with its evidence card, and its tone where that is on, when asked to `explain`.
 
         Raises:
             PolydeskError: it cannot be predicted at all; a photo or voice note that cannot be read is named in the
@@ -141,6 +142,7 @@ class Local:
             voices=tuple(str(file) for file in voices),
             history=tuple(history),
             explain=explain,
+            tone=explain,
         )
         (answer,) = self._engine.predict([question])
         if isinstance(answer, Exception):

@@ -29,7 +29,8 @@ class Perceived:
     """What came in, after decoding and recognising.
 
     `transcript` joins the voice notes; `lines` are those of all photos; `features` has a row a readable photo, and is
-    None without any; `cut` tells that a recording was longer than what we listen to.
+    None without any; `cut` tells that a recording was longer than what we listen to; `waves` are the voice notes that
+    could be read, kept only where tone may be looked at.
     """
 
     question: Question
@@ -38,6 +39,7 @@ class Perceived:
     features: ImageFeatures | None = None
     unread: tuple[Unread, ...] = ()
     cut: bool = False
+    waves: tuple[Wave, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -65,6 +67,7 @@ def perceive(question: Question, shelf: Senses, read: Read) -> Perceived:
         shelf.image.encode(pictures) if pictures else None,
         tuple(unread),
         cut,
+        tuple(wave for _, wave in waves) if question.tone else (),
     )
 
 

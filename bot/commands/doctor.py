@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot.broker import running
+from bot.commands.models import voice_wanted
 from bot.settings import Settings, data_folder, load
 from bot.wiring import KB_ID, open_platforms
 from core.broker import MEDIA, TEXT, TRAIN, beat, evicts
@@ -108,6 +109,8 @@ async def _data(settings: Settings) -> str:
 async def _models(settings: Settings) -> str:
     if not ready(settings.models):
         raise _Wrong("not prepared", "polydesk models prepare (without a registry: --from a folder with the wheels)")
+    if voice_wanted(settings) and not ready(settings.models, ["voice"]):
+        raise _Wrong("those for tone of voice (POLYDESK_TONE_NOTICE) are not prepared", "polydesk models prepare")
     return "prepared"
 
 

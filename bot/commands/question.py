@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.commands.models import make_ready
+from bot.commands.models import make_ready, voice_wanted
 from bot.commands.targets import must_be_writable
 from bot.console.evidence import card as drawn
 from bot.settings import load
@@ -115,6 +115,7 @@ def describe(prediction: Prediction, decision: Decision, knowledge: KnowledgeBas
         "language": language,
         "evidence": {
             **prediction.evidence,
+            **_tone(prediction),
             "unread": [{"part": part.blob, "problem": part.problem.value} for part in prediction.unread],
         },
         "model": prediction.model,
@@ -122,10 +123,17 @@ def describe(prediction: Prediction, decision: Decision, knowledge: KnowledgeBas
     }
 
 
+def _tone(prediction: Prediction) -> dict[str, Any]:
+    """How strained the customer seems, and what told it; nothing unless somebody looked."""
+    if prediction.tone is None:
+        return {}
+    return {"tone": {"strained": round(prediction.tone, 6), "by": prediction.tone_by}}
+
+
 def configured() -> Configuration:
     """The settings that a model in this process needs; prepares the weights first."""
     settings = load()
-    make_ready(settings.models)
+    make_ready(settings.models, tone=voice_wanted(settings))
     return Configuration(
         redis_url="",
         blobs=settings.blob_folder,
@@ -134,6 +142,8 @@ def configured() -> Configuration:
         text_model=settings.text_model,
         image_model=settings.image_model,
         speech_model=settings.speech_model,
+        voice_model=settings.voice_model,
+        tone=bool(settings.tone_notice),
         device=settings.device,
         threads=max(os.cpu_count() or 1, 1),
     )

@@ -18,6 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from bot.broker import embedded
+from bot.commands.models import voice_wanted
 from bot.launcher import Launcher, must_be_free, only_one, stopping
 from bot.settings import Settings, data_folder, load
 from bot.users import first_admin
@@ -74,7 +75,7 @@ def prepare_models(settings: Settings) -> None:
     """
     from workers.model.weights.fetch import ready
 
-    if ready(settings.models):
+    if ready(settings.models) and (not voice_wanted(settings) or ready(settings.models, ["voice"])):
         return
     command = [sys.executable, "-m", "bot", "models", "prepare"]
     if subprocess.run(command, check=False).returncode:

@@ -20,9 +20,12 @@ from core.store.transcript import Message, MessageKind
 from core.store.turns import TurnRecord
 from core.thinking import MEDIA_SECONDS
 from core.values import AttachmentKind, Role
+from core.waiting import HEAD_START, in_order, moved_ahead
 
 _TALK = 500  # messages of a conversation that are shown, the last ones
 _FOUND = 50
+_WAITING = 100  # who wait that are shown, of at most
+_LOOKED_AT = 500  # that are put in order
 _OFFERED = 8  # entries that a search among them shows
 _COMMANDS = ("/human", "/help", "/start")
 
@@ -34,6 +37,7 @@ class Ticket:
     conversation: Conversation
     said: str = ""
     by: str = ""
+    ahead: str = ""  # where strain was found that puts them before others who wait
 
     @property
     def unanswered(self) -> bool:
@@ -50,15 +54,23 @@ async def tickets(home: House, visitor: Visitor, open: str, q: str) -> dict[str,
         if words:
             return {"found": await _told(tx, await tx.conversations.search(words, limit=_FOUND))}
         with_agents = await tx.conversations.list(Owner.AGENT)
+        now = home.store.clock.now()
+        waiting = in_order(await tx.conversations.list(Owner.DESK, limit=_LOOKED_AT), now)[:_WAITING]
+        told = await _told(tx, waiting)
         return {
-            "waiting": await _told(tx, await tx.conversations.list(Owner.DESK)),
+            "waiting": tuple(replace(one, ahead=_ahead(one.conversation, now)) for one in told),
             "mine": await _told(tx, [one for one in with_agents if one.agent == visitor.name]),
             "others": await _told(tx, [one for one in with_agents if one.agent != visitor.name]),
             "bots": await _told(tx, await tx.conversations.list(Owner.BOT, limit=30)),
             "resolved": await _told(tx, await tx.conversations.list(resolved=True, limit=15)),
         }
 
-    return {"open": open, "q": q, "lists": await home.store.read(read)}
+    minutes = HEAD_START // 60_000
+    return {"open": open, "q": q, "lists": await home.store.read(read), "head_start": minutes}
+
+
+def _ahead(conversation: Conversation, now: int) -> str:
+    return conversation.strained if moved_ahead(conversation, now) else ""
 
 
 async def conversation_shown(home: House, visitor: Visitor, id: str) -> dict[str, Any]:

@@ -78,6 +78,11 @@ def reason(conversation: Conversation) -> str:
     return _REASONS.get(conversation.reason, conversation.reason)
 
 
+def strain(by: str) -> str:
+    """Why somebody is listed earlier."""
+    return "listed earlier: strained voice" if by == "voice" else "listed earlier: strained words"
+
+
 def problem(name: str) -> str:
     """Why a file could not be read."""
     return _PROBLEMS.get(name, name.replace("_", " "))
@@ -116,6 +121,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "clock": clock,
     "iso": iso,
     "reason": reason,
+    "strain": strain,
     "problem": problem,
     "percent": percent,
     "sentence": sentence,

@@ -103,6 +103,8 @@ conversations = Table(
     _moment("agent_at"),
     _flag("blocked"),
     _moment("resolved_at"),
+    _flag("noticed"),
+    _words("strained"),
     _count("seq"),
     _count("version"),
     CheckConstraint("owner IN ('bot', 'desk', 'agent')", name="owner"),

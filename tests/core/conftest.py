@@ -89,7 +89,9 @@ class Road:
         return found
 
 
-async def opened(folder: Path, platform: FakePlatform, brain: FakeBrain, clock: TurnableClock) -> Road:
+async def opened(
+    folder: Path, platform: FakePlatform, brain: FakeBrain, clock: TurnableClock, notice: str = ""
+) -> Road:
     """A house on the store in this folder; the first one on it publishes the knowledge base."""
     store = await Store.open(f"sqlite:///{folder / 'road.db'}", folder / "blobs", clock)
     doors = {"fake": platform}
@@ -97,7 +99,8 @@ async def opened(folder: Path, platform: FakePlatform, brain: FakeBrain, clock: 
     live = Live(store, store.blobs)
     courier = Courier(store, doors, live, bell, clock)
     mouth = Mouth(doors)
-    room = Room(store, brain, doors, Fetcher(doors, store.blobs, clock), live, courier, bell, clock)
+    fetcher = Fetcher(doors, store.blobs, clock)
+    room = Room(store, brain, doors, fetcher, live, courier, bell, clock, notice=notice)
     answering = Answering(room)
     publishing = Publishing(store, bell, clock, "default")
     if await publishing.live() is None:

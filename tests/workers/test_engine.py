@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import wave
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,23 +14,33 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core import wire
 from core.asking import Prediction, Question
+from core.conversation import Owner
 from core.errors import Broken
 from core.knowledge.entries import Entry, KnowledgeBase, Release
 from core.policy import alone, kind
-from core.values import Problem
+from core.store.blobs import BlobFolder
+from core.values import Attachment, AttachmentKind, Problem
+from core.waiting import in_order
+from tests.core.conftest import TurnableClock, opened
+from tests.fakes.house import FakePlatform
 from tests.workers.media.recordings import recorded
+from tests.workers.model.test_voice import RECORDING
+from tests.workers.test_toning import high_is_strained
 from workers.encodings import Encodings
 from workers.engine import Engine
+from workers.media.audio import decode
 from workers.model.encodings import encoded
 from workers.model.heads import Floats
-from workers.model.ports import Transcript
+from workers.model.ports import RATE, Transcript, Wave
 from workers.model.recalibration import Recalibration
 from workers.model.shelf import Shelf
 from workers.model.smalltalk import phrases
 from workers.model.trained import Trained
 from workers.perceiving import _joined
 from workers.rehearsal import picture, rehearse_words
+from workers.train.emodb import faster
 
 pytestmark = pytest.mark.models
 
@@ -244,3 +257,90 @@ def test_the_seconds_of_several_notes_go_on() -> None:
     assert _joined(notes[1:2]) is None
     untold = _joined([notes[0], Transcript("cd", 0.8, 1.0)])
     assert untold is not None and untold.segments == ()
+
+
+def test_tone_is_looked_at_only_where_it_is_on_and_allowed_and_changes_no_answer(
+    engine: Engine, shelf: Shelf, cache: Encodings
+) -> None:
+    toned = Engine(shelf, read, release, cache, photos=True, tone=True)
+    words = "where is my parcel, I have asked five times, this is outrageous!!!"
+    found = ask(toned, text=words, tone=True)
+    assert found.tone is not None and found.tone > 0.8 and found.tone_by == "words"
+    assert "tone" not in found.evidence
+    # Without the setting, or for somebody who was not told: the same answer, and nothing else
+    plain = ask(engine, text=words, tone=True)
+    assert plain == replace(found, tone=None, tone_by=None) == ask(toned, text=words)
+    several = toned.predict([Question("q", "shop", text=words, tone=one) for one in (True, False)])
+    assert [one.tone is None for one in several if isinstance(one, Prediction)] == [False, True]
+
+
+@dataclass
+class InProcess:
+    """A brain without a broker."""
+
+    engine: Engine
+    asked: list[Question] = field(default_factory=list)
+
+    async def ask(self, question: Question) -> Prediction:
+        self.asked.append(question)
+        (answer,) = await asyncio.to_thread(self.engine.predict, [question])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def prepare(self, release: str, seconds: float, *, media: bool) -> None:
+        """Nothing to do: the first question reads it."""
+
+
+async def test_a_strained_voice_note_and_strained_words_raise_who_waits(
+    tmp_path: Path, models_dir: Path, cache: Encodings
+) -> None:
+    """The gateway's road with a real engine behind it, whose voice encoder is an operator's own."""
+    note = decode(RECORDING.read_bytes()).wave[: 4 * RATE]
+    for job in ("text-en", "speech-en", "language"):
+        (tmp_path / job).symlink_to(models_dir / job)
+    blobs = BlobFolder(tmp_path / "blobs")
+    toned = Engine(
+        high_is_strained(tmp_path, note),
+        blobs.get,
+        lambda blob: wire.loads(Release, blobs.get(blob)),
+        cache,
+        photos=False,
+        tone=True,
+    )
+    notice = "We look at the tone of your messages to see who is in a hurry."
+    road = await opened(tmp_path, FakePlatform(), InProcess(toned), TurnableClock(), notice)  # type: ignore[arg-type]
+    road.platform.files["high"] = as_wav(faster(note, 1.5))
+    try:
+        # Given three customers who wait, one after the other, told of it in the first words
+        customers = {chat: road.customer(chat) for chat in ("calm", "loud", "angry")}
+        for chat, one in customers.items():
+            await one.says("/human", command="human")
+            await road.settle()
+            road.clock.ahead += 10_000
+            assert notice in road.platform.texts(chat)[0]
+        # When one says something calm, one sends a high voice, one writes angry words
+        await customers["calm"].says("when are you open on saturday, please?")
+        voice = Attachment(AttachmentKind.VOICE, ref="high", mime="audio/wav")
+        await customers["loud"].says("", attachments=(voice,))
+        await customers["angry"].says("I have asked you five times, nobody answers, this is outrageous!!!")
+        await road.settle()
+        # Then these two are listed before the one who came first, each with what told it
+        kept = await road.store.read(lambda tx: tx.conversations.list(Owner.DESK))
+        assert [one.address.chat for one in kept] == ["calm", "loud", "angry"]
+        ordered = [(one.address.chat, one.strained) for one in in_order(kept, road.clock.now())]
+        assert ordered == [("loud", "voice"), ("angry", "words"), ("calm", "")]
+    finally:
+        await road.answering.close()
+        await road.courier.close()
+        await road.store.close()
+
+
+def as_wav(some: Wave) -> bytes:
+    buffer = BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((np.clip(some, -1, 1) * 32767).astype("<i2").tobytes())
+    return buffer.getvalue()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # scipy behind it, which nobody needs who leaves tone of voic
     from workers.model.voice import VoiceEncoder
 
 MINILM, MULTILINGUAL, LITE2, MOONSHINE, AUTO = "minilm", "multilingual", "efficientnet-lite2", "moonshine", "auto"
-ECAPA = "ecapa"
+ECAPA, NO_VOICE = "ecapa", "none"
 
 
 class Shelf:
@@ -32,7 +32,7 @@ class Shelf:
         image: `efficientnet-lite2` (also `auto`) or a model.
         speech: `moonshine` (also `auto`) or a model.
         english: the folder of a fine-tuned encoder that stands in for MiniLM where `text` is `auto` or `minilm`.
-        voice: `ecapa` (also `auto`, weights that are prepared only when asked for by name) or a SpeechBrain model.
+        voice: `ecapa` (also `auto`; weights that are prepared only when asked for), a SpeechBrain model, or `none`.
         device: `auto`, `cpu` or a torch device.
         threads: how many each model may use.
         forms: what `polydesk optimise` made, by the digest of the encoder that each folder stands in for.
@@ -72,6 +72,7 @@ class Shelf:
             image=configuration.image_model,
             speech=configuration.speech_model,
             english=english,
+            voice=configuration.voice_model,
             device=configuration.device,
             threads=configuration.threads,
             forms=forms,
@@ -123,14 +124,24 @@ class Shelf:
         return cast("VoiceEncoder", self._once("voice", self._voice))
 
     @property
+    def hears_tone(self) -> bool:
+        """Whether tone of voice may be read at all."""
+        return self._names["voice"] != NO_VOICE
+
+    @property
     def tone(self) -> ToneReader:
-        """The reader of tone of voice, over the voice encoder; raises Broken like `text`."""
+        """The reader of tone of voice, over the voice encoder; raises Broken like `text`.
+
+        Its head is the shipped one, unless one of the operator's own lies beside the prepared weights as
+        `tone.safetensors`.
+        """
 
         def load() -> ToneReader:
             from workers.model import tone
             from workers.model.listening import Listener
 
-            return tone.ToneReader(self.voice, tone.load(), Listener())
+            own = self._models / tone.SHIPPED.name
+            return tone.ToneReader(self.voice, tone.load(own if own.is_file() else tone.SHIPPED), Listener())
 
         return cast("ToneReader", self._once("tone", load))
 

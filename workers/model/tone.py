@@ -25,7 +25,7 @@ from workers.model.voice import VoiceEncoder, VoiceFeatures
 
 SHIPPED = Path(__file__).parent / "materials" / "tone.safetensors"
 LONGEST = 3.0  # seconds of a piece; what the head was trained on lasts up to two
-_MOST = 8  # pieces of one recording, spread over it: at 0.09 x real time they cost some two seconds
+_MOST = 4  # pieces of one recording, spread over it: at 0.09 x real time they cost some one second
 _VOICED = 0.3  # seconds of voice below which a piece tells nothing
 
 Numbers = NDArray[np.float64]

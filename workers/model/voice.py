@@ -92,7 +92,9 @@ class SpeechBrainVoice:
         lacking = max(0, _SHORTEST - len(wave))
         whole = np.pad(evened(wave), (lacking // 2, lacking - lacking // 2))
         torch = self._torch
-        with torch.inference_mode():
+        # SpeechBrain's pooling adds noise, so that the same wave would be heard a little differently each time.
+        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
             one = torch.ones(1, device=self._device)
             seen = self._norm(self._features(torch.from_numpy(whole)[None].to(self._device)), one)
             vector, layers = self._layers(seen) if self._layered else (self._network(seen, one), [])

@@ -30,6 +30,25 @@ async def test_who_waits_for_how_long_and_why(agent: Visit, house: House) -> Non
     assert "data-since=" in page and "just now" in page
 
 
+async def test_the_strained_are_listed_earlier_with_the_reason_until_somebody_comes(agent: Visit, house: House) -> None:
+    _, calm = await waiting(house, "Calm Carl")
+    hot = {by: (await waiting(house, f"Hot {by}"))[1] for by in ("voice", "words")}
+
+    async def put(tx: Tx) -> None:
+        for by, id in hot.items():
+            await tx.conversations.put(replace(await tx.conversations.get(id), strained=by))  # type: ignore[type-var]
+
+    await house.store.write(put)
+    page = (await agent.get("/console/desk/list")).text
+    assert [page.index(f't-{id}"') for id in (*hot.values(), calm)] == sorted(
+        page.index(f't-{id}"') for id in (*hot.values(), calm)
+    )
+    assert "listed earlier: strained voice" in page and "listed earlier: strained words" in page
+    assert page.count("listed earlier") == 2 and "which may be wrong" in page and "less than 10 minutes" in page
+    await agent.post(f"/console/desk/{hot['voice']}/claim")
+    assert (await agent.get("/console/desk/list")).text.count("listed earlier") == 1
+
+
 async def test_the_transcript_shows_everything_with_the_bots_candidates(agent: Visit, house: House) -> None:
     house.brain.think = lambda question: replace(  # type: ignore[attr-defined]
         sure(question, "track-order", 0.95, "opening-hours"),
