@@ -35,7 +35,7 @@ def spoken(text: str, hint: str, knowledge: KnowledgeBase, identifier: LanguageI
     """
     speaks = {_short(tag) for tag in knowledge.languages}
     own = _short(knowledge.language)
-    if sum(letter.isalpha() for letter in text) < _LETTERS and text.isascii():
+    if _short_for_it(text):
         return Spoken(_short(hint) if _short(hint) in speaks else own, True)
     tongue = identifier.identify(text.replace("\n", " "))
     if tongue.language in speaks and tongue.confidence >= _SURE:
@@ -64,7 +64,7 @@ def foreign(knowledge: KnowledgeBase, encoder: frozenset[str], identifier: Langu
     strange: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for entry in knowledge.live:
         for phrase in entry.phrases:
-            if sum(letter.isalpha() for letter in phrase) < _LETTERS:
+            if _short_for_it(phrase):
                 continue
             tongue = identifier.identify(phrase.replace("\n", " "))
             if tongue.language and tongue.language not in encoder and tongue.confidence >= _STRANGE:
@@ -78,6 +78,11 @@ def foreign(knowledge: KnowledgeBase, encoder: frozenset[str], identifier: Langu
         )
         for language, some in sorted(strange.items())
     )
+
+
+def _short_for_it(text: str) -> bool:
+    """Whether the identifier would only guess; other scripts than Latin tell a language by fewer letters."""
+    return text.isascii() and sum(letter.isalpha() for letter in text) < _LETTERS
 
 
 def _more(phrases: int) -> str:

@@ -52,3 +52,12 @@ def test_what_is_known_or_not_known_to_be_strange_is_left_alone(
 ) -> None:
     phrases = ("Where is my order?", "ok", "GTX-4000", "Wo bleibt denn meine Bestellung?" if "de" in knows else "hello")
     assert foreign(shop(language, *phrases), knows, identifier) == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "phrase"),
+    [("zh", "我的包裹在哪里"), ("ru", "где мой заказ"), ("ja", "注文はどこですか"), ("ar", "أين طلبي الآن")],
+)
+def test_few_letters_of_another_script_are_enough(language: str, phrase: str, identifier: FastText) -> None:
+    (finding,) = foreign(shop("en", "Where is my order?", phrase), ENGLISH, identifier)
+    assert f"looks like {language}" in finding.message

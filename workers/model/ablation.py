@@ -20,7 +20,7 @@ from workers.model.adapt import PHOTO_KERNEL, Adapted, Part
 from workers.model.channels import Texts, opinions
 from workers.model.fusion.opinions import HISTORY, OCR, PHOTO, TEXT, VOICE, Fusion
 from workers.model.fusion.pool import LogPool
-from workers.model.heard import LONGEST, Heard, Said, hear
+from workers.model.heard import LONGEST, Heard, Said, hear, leant_on
 from workers.model.learning import learn
 from workers.model.ports import TextEncoder
 from workers.model.scoring import Scored
@@ -150,8 +150,8 @@ def cuts(said: Said) -> Iterator[dict[str, object]]:
     if said.photos is not None and len(said.photos) > 1:
         for i in range(len(said.photos)):
             yield {"channel": PHOTO, "photo": i + 1, "at": [i, i + 1]}
-    for i, line in enumerate(said.history):
-        yield {"channel": HISTORY, "line": line[:LONGEST], "at": [i, i + 1]}
+    for i in leant_on(said.history):
+        yield {"channel": HISTORY, "line": said.history[i][:LONGEST], "at": [i, i + 1]}
 
 
 def remainder(said: Said, pieces: Iterable[Mapping[str, Any]]) -> Said:

@@ -141,10 +141,21 @@ def _plan(said: Said) -> _Plan:
     typed, voice = _readable(said.text), _readable(said.transcript)
     now = typed or voice
     plan = _Plan(typed, voice, passages(said.ocr), leaning=leaning(now) if now else _SILENT, wishes=wishes(now))
-    before = [text for text in map(_readable, said.history) if text][-BEFORE:]
+    before = [_readable(said.history[i]) for i in leant_on(said.history)]
     if before and plan.leaning:
         plan.thread = " ".join([*(text[-SCREEN:] for text in before), now]).strip()
     return plan
+
+
+def leant_on(history: Sequence[str]) -> list[int]:
+    """The places of the earlier messages that a short one may lean on: the last ones that hold words."""
+    found: list[int] = []
+    for place in range(len(history) - 1, -1, -1):
+        if _readable(history[place]):
+            found.insert(0, place)
+            if len(found) == BEFORE:
+                break
+    return found
 
 
 def _readable(text: str) -> str:
