@@ -67,7 +67,7 @@ class Pooled(Rival):
         return [self._fusion.fuse(some, entries) for some in opinions]
 
 
-class Trained(Rival):
+class Network(Rival):
     """Fuses vectors, by a network that was trained on the knowledge base's own points."""
 
     note = "trained on the knowledge base's phrases and photos alone"
@@ -78,7 +78,7 @@ class Trained(Rival):
 
     def pooled(self) -> Rival:
         """Another one that counts its own time: it does without any of its channels."""
-        return Trained(self.name, self.joint, self._adapted, self.seconds)
+        return Network(self.name, self.joint, self._adapted, self.seconds)
 
     def _scores(self, heard: Sequence[Heard], opinions: Sequence[Sequence[Opinion]], entries: int) -> list[Floats]:
         over = self.joint.over(self._adapted)
@@ -127,7 +127,7 @@ def rivals(
             began = time.perf_counter()
             net = fit(dimensions, points, told=stage.step, checkpoint=checkpoint)
             joint = Joint.of(net, dimensions, adapted.entries)
-            found[name] = Trained(name, joint, adapted, time.perf_counter() - began)
+            found[name] = Network(name, joint, adapted, time.perf_counter() - began)
     if baseline:
         found[BASELINE] = Floor(adapted)
     return found

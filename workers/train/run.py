@@ -19,7 +19,7 @@ from workers.model.selective import select
 from workers.model.trained import FUSIONS, LATE, VECTORS
 from workers.train import encoder, held_out, judging, parting, seeing
 from workers.train import results as told
-from workers.train.compared import Trained, rivals
+from workers.train.compared import Network, rivals
 from workers.train.kept import Listened
 from workers.train.log import Log, read
 from workers.train.measuring import ablation, compared, measured, right, weights
@@ -138,7 +138,7 @@ def _fused(
         answer_at=proven[0].threshold if proven[0].guaranteed else 0.0,
         budget=budget,
         gate=shipped() if chosen == LATE else None,
-        joint=way.joint if isinstance(way, Trained) else None,
+        joint=way.joint if isinstance(way, Network) else None,
     )
     limits = model.limits(adapted.thresholds, budget)
     outcomes = {name: measured(way, adapted, held) for name, way in ways.items()}
