@@ -1,6 +1,7 @@
 """How well questions are understood, on held-out parts of public data, beside TF-IDF with logistic regression.
 
     python -m tests.bench.text ../shared/data var/models [--multilingual] [--only banking]
+    python -m tests.bench.text ../shared/data var/models --form MODEL/forms/FOLDER    # of `polydesk optimise`
 
 The official test sets are not here: BANKING77 and HWU64 are asked the validation cut of Zhang et al. 2021, CLINC150 its
 validation part and `oos_val`; HINT3 has training sets only, so 30 % of the intents are left out as out of scope and a
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from core.knowledge.entries import NONE, Entry, KnowledgeBase
+from workers.model import optimised
 from workers.model import text as texts
 from workers.model.adapt import adapt
 from workers.model.encodings import Remembered, encoded
@@ -169,12 +171,14 @@ def main() -> None:
     options.add_argument("--only", default="")
     options.add_argument("--multilingual", action="store_true")
     options.add_argument("--no-floor", action="store_true")
+    options.add_argument("--form", type=Path)
     chosen = options.parse_args()
     encoder = (
         texts.multilingual(chosen.models / "text-multi")
         if chosen.multilingual
         else texts.minilm(chosen.models / "text-en")
     )
+    encoder = optimised.text(chosen.form) if chosen.form else encoder
     cache = Remembered()
     print(f"{'':22s} {'ours':^11s}   {'floor':^11s}   {'adapt':>6s} {'score':>6s}   {'':4s} {'answered':>8s}")
     print(

@@ -42,7 +42,7 @@ class Row:
 class Asked:
     """A knowledge base's cases: how many in scope found their entry, and what was answered without asking back.
 
-    Shares are of 1, None where there is nothing to measure.
+    `cases` are those in scope. Shares are of 1, None where there is nothing to measure.
     """
 
     cases: int
@@ -55,7 +55,7 @@ class Asked:
     def of(cls, figures: dict[str, Any]) -> Asked:
         """From the figures of `workers.evaluation.evaluate`."""
         names = {"accuracy": "accuracy", "auroc": "auroc", "answered": "answered", "wrong": "wrong_of_answered"}
-        return cls(int(figures["cases"]), **{ours: figures.get(theirs) for ours, theirs in names.items()})
+        return cls(int(figures.get("in_scope", 0)), **{ours: figures.get(theirs) for ours, theirs in names.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,19 @@ def test_the_cases_have_the_last_word() -> None:
     assert not Tried("text", before, replace(before, accuracy=0.89)).loss(0.01)
     assert not Tried("text", replace(before, cases=20), replace(before, accuracy=0.85)).loss(0.01)
     assert not Tried("text", Asked(0), Asked(0)).loss(0.01)
+    # One of the 65 in scope, whatever else was asked
+    figures = {
+        "cases": 82,
+        "in_scope": 65,
+        "accuracy": 51 / 65,
+        "auroc": 0.9,
+        "answered": 0.2,
+        "wrong_of_answered": None,
+    }
+    some = Asked.of(figures)
+    assert not Tried("text", some, Asked.of(figures | {"accuracy": 50 / 65})).loss(0.01)
+    assert Tried("text", some, Asked.of(figures | {"accuracy": 49 / 65})).loss(0.01)
+    assert Asked.of({"cases": 0}) == Asked(0)
 
 
 def test_the_table_says_what_was_taken_and_why_not() -> None:
