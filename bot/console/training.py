@@ -105,8 +105,8 @@ def router(front: Front) -> APIRouter:
 
 async def _state(home: House) -> dict[str, Any]:
     rows = await home.store.read(lambda tx: tx.trainings.list(KB_ID))
-    live = await home.publishing.live()
-    model = live.model if live else ""
+    live = await home.store.read(lambda tx: tx.knowledge.live(KB_ID))
+    model = (await home.live.at(live.blob)).release.model if live else ""  # a large one is not read again
     shown = [await asyncio.to_thread(_shown, home, row, model) for row in rows]
     running = next((row for row in rows if row.running), None)
     return {
