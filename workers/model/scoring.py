@@ -60,10 +60,11 @@ def score_all(
 
 def _score(adapted: Adapted, heard: Heard, texts: Texts, fusion: Fusion, talk: bool) -> Scored:
     limits = adapted.thresholds
+    answer_at = limits.shown_at if heard.typed is None and heard.voice is None else limits.answer_at
     builtin = _builtin(heard, texts) if talk else ""
     found = opinions(adapted, heard, texts)
     if not found or not adapted.entries:
-        return Scored(answer_at=limits.answer_at, clarify_at=limits.clarify_at, builtin=builtin)
+        return Scored(answer_at=answer_at, clarify_at=limits.clarify_at, builtin=builtin)
     pooled = fusion.fuse(found, len(adapted.entries))
     order = np.argsort(-pooled, kind="stable")[:SHOWN]
     candidates = tuple(
@@ -79,7 +80,7 @@ def _score(adapted: Adapted, heard: Heard, texts: Texts, fusion: Fusion, talk: b
     return Scored(
         candidates=candidates,
         confidence=float(np.clip(best, 0, 1)),
-        answer_at=limits.answer_at,
+        answer_at=answer_at,
         clarify_at=limits.clarify_at,
         rivals=rivals,
         builtin=builtin,
