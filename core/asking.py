@@ -58,6 +58,7 @@ class Prediction:
     the first one is right; `answer_at` and `clarify_at` are the calibrated thresholds on `confidence` that belong to
     this release; `rivals` are the entries too close to the first to choose without asking; `builtin` is the name of the
     small talk that won, if any; `spoken` is False when the knowledge base does not speak the customer's language.
+    `guaranteed` says whether labelled questions proved that `answer_at` keeps the error budget; else it is an estimate.
     """
 
     question: str
@@ -77,6 +78,7 @@ class Prediction:
     unread: tuple[Unread, ...] = ()
     evidence: dict[str, object] = field(default_factory=dict)
     error: str = ""
+    guaranteed: bool = False
 
     @property
     def entry(self) -> str:

@@ -234,6 +234,7 @@ class Engine:
             spoken=case.tongue.known,
             unread=perceived.unread,
             evidence=scored.evidence,
+            guaranteed=scored.guaranteed,
         )
 
     def _known(self, blob: str) -> Release:

@@ -25,7 +25,7 @@ class Scored:
     """The fields of `core.asking.Prediction` that scoring decides.
 
     `evidence` maps each channel to what it found: its own best `entry` with `confidence`, what it was nearest to, the
-    score of the first candidate `without` this channel.
+    score of the first candidate `without` this channel. `guaranteed` tells that labelled questions proved `answer_at`.
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -35,6 +35,7 @@ class Scored:
     rivals: tuple[str, ...] = ()
     builtin: str = ""
     evidence: dict[str, object] = field(default_factory=dict)
+    guaranteed: bool = False
 
 
 def score(adapted: Adapted, heard: Heard, *, fusion: Fusion | None = None, talk: bool = True) -> Scored:

@@ -24,7 +24,7 @@ from workers.model.fusion.gate import shipped
 from workers.model.heads import Floats
 from workers.model.heard import Said
 from workers.model.recalibration import Recalibration, recalibrate
-from workers.model.selective import Selected, by_group, needed, select
+from workers.model.selective import Selected, by_group, group, needed, select
 from workers.model.trained import FIXED, LATE, Learned, Trained
 from workers.train import results as told
 from workers.train.compared import rivals
@@ -96,9 +96,14 @@ def train(
         gate=shipped() if chosen == LATE else None,
         text=text,
     )
-    limits = model.limits(adapted.thresholds, knowledge.error_budget)
+    groups = _groups(sure, wrong, validation[1::2], knowledge.error_budget)
+    if any(one.guaranteed for one in groups.values()):
+        model = replace(model, groups={name: one.threshold for name, one in groups.items() if one.guaranteed})
+    limits = {one.channels: model.limits(adapted.thresholds, knowledge.error_budget, one.channels) for one in held}
     outcomes = {name: measured(way, adapted, held) for name, way in ways.items()}
-    answers = [_held(one, judge, correction, limits) for one, judge in zip(held, outcomes[chosen], strict=True)]
+    answers = [
+        _held(one, judge, correction, limits[one.channels]) for one, judge in zip(held, outcomes[chosen], strict=True)
+    ]
     model.save(out)
     with log.stage("cases"):
         promotion = _promotion(kb, configuration, out)
@@ -115,11 +120,13 @@ def train(
         reason=_reason(chosen, validation),
         entries=told.qualities(knowledge, answers, {id: len(one.phrases) for id, one in learned.items()}),
         held=tuple(answers),
-        ablation=ablation(ways[chosen], adapted, held, limits.answer_at),
+        ablation=ablation(
+            ways[chosen], adapted, held, model.limits(adapted.thresholds, knowledge.error_budget).answer_at
+        ),
         weights=weights(held, len(adapted.entries)) if chosen == LATE else (),
         calibration=fitted,
         selected=tuple(proven) if validation else (),
-        groups=_groups(sure, wrong, validation[1::2], knowledge.error_budget),
+        groups=groups,
         promotion=promotion,
         warnings=tuple(warnings),
         curves=read(out / "log"),
@@ -231,7 +238,7 @@ def _correction(judged: Sequence[Judged], validation: Sequence[Asked]) -> tuple[
 
 
 def _groups(sure: Sequence[float], wrong: Sequence[bool], asked: Sequence[Asked], budget: float) -> dict[str, Selected]:
-    names = ["mixed" if len(one.opinions) > 1 else one.channels[0] for one in asked]
+    names = [group(one.channels) for one in asked]
     return by_group(sure, wrong, names, budget) if len(asked) >= needed(budget) else {}
 
 
