@@ -46,7 +46,8 @@ SHARES = (0.0, 0.2, 0.5)  # of the questions, out of scope
 OUTSIDE = 0.2
 LEFT = 0.2  # of the intents
 MOST = 5000  # questions of a knowledge base
-FAR = 600  # sentences from another source
+FAR = 600  # sentences from another source, one that shares no matters with it
+ELSEWHERE = {"banking77": "hwu64", "clinc150": "hint3 curekart", "hwu64": "banking77"}
 
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.float64]
@@ -113,9 +114,9 @@ def sources(folder: Path) -> dict[str, tuple[Pairs, list[str]]]:
     made = {}
     for name in ("banking77", "clinc150", "hwu64", "hint3 curekart", "hint3 powerplay11", "hint3 sofmattress"):
         pairs = [(text, intent) for intent, some in found[name].items() for text in some]
-        other = found["banking77" if name == "clinc150" else "clinc150"]
-        more = dice.sample([text for some in other.values() for text in some], FAR)
-        made[name] = (pairs, strange + ([] if name.startswith("hint3") else more))
+        other = found[ELSEWHERE[name]] if name in ELSEWHERE else {}
+        more = [text for some in other.values() for text in some]
+        made[name] = (pairs, strange + dice.sample(more, min(FAR, len(more))))
     return made
 
 
