@@ -69,6 +69,7 @@ class Prediction:
     small talk that won, if any; `spoken` is False when the knowledge base does not speak the customer's language.
     `tone` is the probability that the customer is strained, None when nobody looked or nothing could be told, and
     `tone_by` says where it was found; they order the desk's waiting list, and have no part in what is answered.
+    `guaranteed` says whether labelled questions proved that `answer_at` keeps the error budget; else it is an estimate.
     """
 
     question: str
@@ -90,6 +91,7 @@ class Prediction:
     error: str = ""
     tone: float | None = None
     tone_by: ToneBy | None = None
+    guaranteed: bool = False
 
     @property
     def entry(self) -> str:

@@ -303,6 +303,7 @@ class Engine:
             evidence=scored.evidence,
             tone=strain.probability if strain else None,
             tone_by=strain.by if strain else None,
+            guaranteed=scored.guaranteed,
         )
 
     def _known(self, blob: str) -> Release:

@@ -116,6 +116,11 @@ def describe(prediction: Prediction, decision: Decision, knowledge: KnowledgeBas
         "evidence": {
             **prediction.evidence,
             **_tone(prediction),
+            "threshold": {
+                "answer_at": round(prediction.answer_at, 6),
+                "clarify_at": round(prediction.clarify_at, 6),
+                "guaranteed": prediction.guaranteed,
+            },
             "unread": [{"part": part.blob, "problem": part.problem.value} for part in prediction.unread],
         },
         "model": prediction.model,

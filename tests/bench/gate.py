@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from workers.model.fusion.gate import Gate, evidence, shipped
-from workers.model.fusion.opinions import CHANNELS, Opinion, beforehand
+from workers.model.fusion.opinions import CHANNELS, OCR, PHOTO, WORDS, Opinion, beforehand
 from workers.model.fusion.pool import LogPool
 from workers.model.heads import Floats
 from workers.model.shelf import Shelf
@@ -72,6 +72,12 @@ def product(opinions: Sequence[Opinion], entries: int) -> Floats:
     return np.asarray(logs[:-1] / logs.sum(), dtype=np.float32)
 
 
+def beside_words(gate: Gate, opinions: Sequence[Opinion], entries: int) -> Floats:
+    """The gate where something was said; fixed weights over the channels of a picture that comes without a word."""
+    alone = all(opinion.channel in (PHOTO, OCR, WORDS) for opinion in opinions)
+    return (LogPool() if alone else gate).fuse(opinions, entries)
+
+
 def judged(rule: Rule, asked: Sequence[Asked]) -> Judged:
     """What a rule makes of all questions."""
     fused = [rule(one.opinions, one.entries) for one in asked]
@@ -100,7 +106,7 @@ def main() -> None:
     gate = Gate.from_bytes(chosen.gate.read_bytes()) if chosen.gate else shipped()
     rules: dict[str, Rule] = {
         "surest channel": surest, "votes": votes, "average": average, "product": product,
-        "fixed weights": LogPool().fuse, "gate": gate.fuse,
+        "fixed weights": LogPool().fuse, "gate": gate.fuse, "gate, words": partial(beside_words, gate),
     }  # fmt: skip
     results = {name: judged(rule, asked) for name, rule in rules.items()}
     worlds = np.array([one.world for one in asked])

@@ -78,6 +78,8 @@ async def test_ask_prints_one_object_with_the_keys_of_the_design(shell: Shell, t
     assert told["candidates"][0].keys() == {"entry", "score", "channels"}
     assert told["ocr"] and told["transcript"] == "" and told["language"] == "en"
     assert told["evidence"]["unread"] == []
+    limits = told["evidence"]["threshold"]
+    assert limits["guaranteed"] is False and 0 < limits["clarify_at"] <= limits["answer_at"] < 1
     card = told["evidence"]["card"]
     assert card.keys() - {"together"} == {"entry", "confidence", "answer_at", "clarify_at", "competitors", "pieces"}
     assert (card["entry"], card["confidence"]) == (told["entry"], told["confidence"])

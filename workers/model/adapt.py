@@ -22,7 +22,7 @@ from workers.model.ports import TextEncoder, WordTower
 from workers.model.smalltalk import SmallTalk, outside, small_talk
 from workers.model.spelling import Spelling, spelling
 
-FORM = 1  # of the stored arrays; another number is not read
+FORM = 2  # of the stored arrays; another number is not read
 PHOTO_KERNEL = Kernel(width=2.0)
 FAMILIAR = 0.6  # cosine from which on a sentence of ours is about this very knowledge base, so not out of its scope
 

@@ -18,6 +18,7 @@ from workers.model.smalltalk import SAME as VERY_SAME
 
 SHARPNESS = 16.0  # of the softmax over ranks where entries have many phrases; the likeliest on held-out questions
 SAME = 0.985  # cosine from which on two phrases, or two photos, are the same
+OURS = 0.9  # how likely a phrase that stands under several entries is about one of them
 POINTS = 0.7  # how much less a message is believed that points at a photo
 PASSAGE = 0.85  # how far one passage of a picture's text is believed beside all of it: the surest of many is flattered
 SHOWN = 4.0  # sharpness over what a photo shows in words, in standard deviations
@@ -152,7 +153,8 @@ def _opened(part: Part, rank: Floats, near: Floats, sure: float, entries: int) -
     twins = np.flatnonzero(near >= SAME)
     if len(twins) > 1 and near[best] >= SAME:
         # The same question stands under several entries: whichever else is like it, nobody can tell which is meant.
-        rank, inside = rank.copy(), max(inside, sure)
+        # But it is one of them, which the calibration cannot know: no gap between entries means doubt to it.
+        rank, inside = rank.copy(), max(inside, OURS)
         rank[twins] = rank[best]
         sure, best = inside / len(twins), int(twins[0])
     share = softmax(SHARPNESS * (1 - 0.3 / part.matcher.crowd) * rank.astype(np.float64))

@@ -25,7 +25,7 @@ class Scored:
     """The fields of `core.asking.Prediction` that scoring decides.
 
     `evidence` maps each channel to what it found: its own best `entry` with `confidence`, what it was nearest to, the
-    score of the first candidate `without` this channel.
+    score of the first candidate `without` this channel. `guaranteed` tells that labelled questions proved `answer_at`.
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -35,6 +35,7 @@ class Scored:
     rivals: tuple[str, ...] = ()
     builtin: str = ""
     evidence: dict[str, object] = field(default_factory=dict)
+    guaranteed: bool = False
 
 
 def score(adapted: Adapted, heard: Heard, *, fusion: Fusion | None = None, talk: bool = True) -> Scored:
@@ -60,10 +61,11 @@ def score_all(
 
 def _score(adapted: Adapted, heard: Heard, texts: Texts, fusion: Fusion, talk: bool) -> Scored:
     limits = adapted.thresholds
+    answer_at = limits.shown_at if heard.typed is None and heard.voice is None else limits.answer_at
     builtin = _builtin(heard, texts) if talk else ""
     found = opinions(adapted, heard, texts)
     if not found or not adapted.entries:
-        return Scored(answer_at=limits.answer_at, clarify_at=limits.clarify_at, builtin=builtin)
+        return Scored(answer_at=answer_at, clarify_at=limits.clarify_at, builtin=builtin)
     pooled = fusion.fuse(found, len(adapted.entries))
     order = np.argsort(-pooled, kind="stable")[:SHOWN]
     candidates = tuple(
@@ -79,7 +81,7 @@ def _score(adapted: Adapted, heard: Heard, texts: Texts, fusion: Fusion, talk: b
     return Scored(
         candidates=candidates,
         confidence=float(np.clip(best, 0, 1)),
-        answer_at=limits.answer_at,
+        answer_at=answer_at,
         clarify_at=limits.clarify_at,
         rivals=rivals,
         builtin=builtin,

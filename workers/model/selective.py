@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 DELTA = 0.05  # how likely the guarantee may fail, over the draw of the labelled questions
@@ -195,6 +195,16 @@ def by_group(
         chosen = select(sure, mistaken, budget, delta=delta / len(parts), start=start)
         found |= dict.fromkeys(part, chosen)
     return found
+
+
+def group(channels: Iterable[str]) -> str:
+    """What questions of these channels count as where thresholds are chosen: text, voice, photo or mixed.
+
+    Whatever one picture says, by its looks or the words in it, is one voice; what was said before is none of its own.
+    """
+    heard = set(channels)
+    kinds = [name for name in ("text", "voice") if name in heard] + ["photo"] * bool(heard & {"photo", "ocr", "words"})
+    return "mixed" if len(kinds) > 1 else next(iter(kinds), "text")
 
 
 def estimated(confidences: Sequence[float], budget: float) -> float:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from workers.model.fusion.pool import LogPool
 from workers.model.heads import Floats
 from workers.model.recalibration import Recalibration
 from workers.model.scoring import Scored
+from workers.model.selective import group
 
 if TYPE_CHECKING:  # torch behind it, which a text worker does without unless the model needs it
     from workers.model.fusion.strategy import Joint
@@ -53,14 +54,16 @@ class Trained:
     `fusion` names how channels are pooled, `joint` is the network of a strategy that fuses vectors; `learned` maps an
     entry's id to what history taught; `photos` to vectors (n, dim) of the image encoder `image`; `correction` is
     applied to confidences. `answer_at` is the threshold that labelled questions proved for `budget`, 0 when none did:
-    then the knowledge base's own calibration decides. `encoder` is the digest of the text encoder it was trained with,
-    `text` the folder of that encoder where it was fine-tuned. `alignment` takes the place of ConSE where pairs proved
-    that it is better.
+    then the knowledge base's own calibration decides. `groups` maps groups of channels (`selective.group`) to
+    thresholds of their own that were proven for it; when there are any, a group that has none gets the knowledge
+    base's. `encoder` is the digest of the text encoder it was trained with, `text` the folder of that encoder where it
+    was fine-tuned. `alignment` takes the place of ConSE where pairs proved that it is better.
     """
 
     encoder: str
     fusion: str = LATE
     learned: Mapping[str, Learned] = field(default_factory=dict)
+    groups: Mapping[str, float] = field(default_factory=dict)
     photos: Mapping[str, Floats] = field(default_factory=dict)
     image: str = ""
     correction: Recalibration = field(default_factory=Recalibration)
@@ -103,20 +106,26 @@ class Trained:
             entries.append(replace(entry, variants=(*entry.variants, *fresh)))
         return replace(knowledge, entries=tuple(entries))
 
-    def limits(self, ours: Thresholds, budget: float) -> Thresholds:
-        """The thresholds in force: the proven one where it was proven for this very budget."""
-        if not self.answer_at or abs(self.budget - budget) > 1e-9:
-            return ours
-        return Thresholds(self.answer_at, min(ours.clarify_at, self.answer_at))
+    def proven(self, budget: float, channels: Iterable[str]) -> float:
+        """The threshold that labelled questions proved for this very budget and such questions; 0 when they did not."""
+        if abs(self.budget - budget) > 1e-9:
+            return 0.0
+        return self.groups.get(group(channels), 0.0) if self.groups else self.answer_at
+
+    def limits(self, ours: Thresholds, budget: float, channels: Iterable[str] = ("text",)) -> Thresholds:
+        """The thresholds in force for a question of some channels: the proven one where it was proven."""
+        at = self.proven(budget, channels)
+        return Thresholds(at, min(ours.clarify_at, at), at) if at else ours
 
     def corrected(self, scored: Scored, budget: float) -> Scored:
         """A scored question with the confidence, and the thresholds, that labelled questions taught."""
-        limits = self.limits(Thresholds(scored.answer_at, scored.clarify_at), budget)
+        limits = self.limits(Thresholds(scored.answer_at, scored.clarify_at), budget, scored.evidence)
         return replace(
             scored,
             confidence=self.sure(scored.confidence),
             answer_at=limits.answer_at,
             clarify_at=limits.clarify_at,
+            guaranteed=self.proven(budget, scored.evidence) > 0,
             evidence={name: self._told(one) for name, one in scored.evidence.items()},
         )
 
@@ -143,6 +152,7 @@ class Trained:
             "encoder": self.encoder,
             "fusion": self.fusion,
             "learned": {id: asdict(one) for id, one in self.learned.items()},
+            "groups": dict(self.groups),
             "image": self.image,
             "correction": self.correction.plain(),
             "answer_at": self.answer_at,
@@ -214,6 +224,7 @@ class Trained:
                 learned={
                     id: Learned(tuple(one["phrases"]), int(one["photos"])) for id, one in plain["learned"].items()
                 },
+                groups={str(name): float(at) for name, at in plain.get("groups", {}).items()},
                 photos=photos,
                 image=str(plain["image"]),
                 correction=Recalibration.of(plain["correction"]),

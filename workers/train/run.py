@@ -140,10 +140,14 @@ def _fused(
         gate=shipped() if chosen == LATE else None,
         joint=way.joint if isinstance(way, Network) else None,
     )
-    limits = model.limits(adapted.thresholds, budget)
+    groups = judging.groups(sure, wrong, validation[1::2], budget)
+    if any(one.guaranteed for one in groups.values()):
+        model = replace(model, groups={name: one.threshold for name, one in groups.items() if one.guaranteed})
+    limits = {one.channels: model.limits(adapted.thresholds, budget, one.channels) for one in held}
     outcomes = {name: measured(way, adapted, held) for name, way in ways.items()}
     answers = [
-        judging.answered(one, judge, correction, limits) for one, judge in zip(held, outcomes[chosen], strict=True)
+        judging.answered(one, judge, correction, limits[one.channels])
+        for one, judge in zip(held, outcomes[chosen], strict=True)
     ]
     model.save(out)
     learned = {id: len(one.phrases) for id, one in model.learned.items()}
@@ -158,9 +162,9 @@ def _fused(
         reason=reason,
         entries=told.qualities(knowledge, answers, learned),
         held=tuple(answers),
-        ablation=ablation(ways[chosen], adapted, held, limits.answer_at),
+        ablation=ablation(ways[chosen], adapted, held, model.limits(adapted.thresholds, budget).answer_at),
         weights=weights(held, len(adapted.entries)) if chosen == LATE else (),
         calibration=fitted,
         selected=tuple(proven) if validation else (),
-        groups=judging.groups(sure, wrong, validation[1::2], budget),
+        groups=groups,
     )

@@ -205,7 +205,7 @@ def test_what_is_left_of_a_question_is_all_but_its_pieces() -> None:
 
 
 def test_where_no_piece_decides_alone_the_first_few_do_together() -> None:
-    said = Said(text="refund status please, has my money been refunded")
+    said = Said(text="refund please, I want my refund, when is my refund")
     sure = scored(said)
     limits = replace(sure, answer_at=sure.confidence * 0.8)
     found: Any = card(ADAPTED, said, limits, ENCODER)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 
 from workers.model.calibration import (
+    DOUBT,
     FEATURES,
-    HIGHEST,
     LOWEST,
     OUTSIDE,
     Outcomes,
@@ -62,7 +63,7 @@ def test_a_lone_entry_has_a_rival_out_of_scope() -> None:
 def test_the_prior_believes_what_scores_high(name: str) -> None:
     seen = features(match(np.array([0.05, 0.4, 0.9], np.float32)), CROWD, np.zeros(3, np.float32))
     low, middle, high = prior(name).calibration.probability(seen)
-    assert low < 0.3 < middle < high
+    assert low < 0.25 < middle < high
     assert high > 0.95
 
 
@@ -101,7 +102,9 @@ def test_a_smaller_budget_asks_for_more_confidence() -> None:
     at = [limit.answer_at for limit in limits]
     assert at == sorted(at, reverse=True)
     assert at[0] > at[3]
-    assert all(LOWEST <= limit.answer_at <= HIGHEST and limit.clarify_at <= limit.answer_at for limit in limits)
+    assert all(LOWEST <= limit.answer_at < 1 and limit.clarify_at <= limit.answer_at for limit in limits)
+    # A picture without a word is not doubted
+    assert all(limit.clarify_at <= limit.shown_at <= limit.answer_at for limit in limits)
 
 
 def test_the_share_that_is_wrong_stays_within_the_budget() -> None:
@@ -112,17 +115,31 @@ def test_the_share_that_is_wrong_stays_within_the_budget() -> None:
     right = RNG.random(4000) < p
     rehearsed = (Outcomes(inside, right, right), NOTHING, NOTHING)
     # When a threshold is set for a budget of 5 %
-    limit = thresholds(ships, ships.calibration, rehearsed, CROWD, 0.05).answer_at
+    undoubted, doubted = (
+        thresholds(ships, ships.calibration, rehearsed, CROWD, 0.05, doubt=doubt).answer_at for doubt in (0.0, DOUBT)
+    )
     # Then about that share of what is answered is wrong
     fresh = RNG.random(4000) < p
-    assert 0.02 < 1 - fresh[p >= limit].mean() < 0.07
+    assert 0.02 < 1 - fresh[p >= undoubted].mean() < 0.07
+    # And when the calibration promises too much, the doubted threshold still keeps the budget
+    worse = RNG.random(4000) < expit(logit(p) - DOUBT)
+    assert 1 - worse[p >= doubted].mean() < 0.07 < 1 - worse[p >= undoubted].mean()
+
+
+def test_one_answer_that_keeps_the_budget_though_doubted_is_always_enough() -> None:
+    # Given nothing but questions that are hardly ever right
+    ships = prior("text")
+    low = features(match(tops(0, 0.1, 500)), CROWD, np.full(500, 0.2, np.float32))
+    none = np.zeros(500, dtype=bool)
+    limits = thresholds(ships, ships.calibration, (Outcomes(low, none, none), NOTHING, NOTHING), 1.0, 0.02)
+    assert limits.answer_at <= expit(logit(0.98) + DOUBT) + 1e-9
 
 
 @pytest.mark.parametrize("crowd", [1.0, 3.0, 300.0])
 def test_without_a_rehearsal_the_prior_gives_the_thresholds(crowd: float) -> None:
     ships = prior("text")
     limits = thresholds(ships, ships.calibration, (NOTHING, NOTHING, NOTHING), crowd, 0.02)
-    assert 0.3 < limits.answer_at <= HIGHEST
+    assert 0.3 < limits.answer_at < 1
     assert 0.1 < limits.clarify_at < limits.answer_at
 
 

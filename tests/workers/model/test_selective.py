@@ -16,6 +16,7 @@ from workers.model.selective import (
     Selected,
     by_group,
     estimated,
+    group,
     interval,
     needed,
     select,
@@ -198,3 +199,12 @@ def test_it_needs_no_heavy_library() -> None:
     code = "import sys, workers.model.selective; print([m for m in ('numpy', 'scipy', 'torch') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("channels", "name"),
+    [((), "text"), (("text", "history"), "text"), (("photo", "ocr", "words"), "photo"), (("voice",), "voice"),
+     (("text", "ocr"), "mixed"), (("text", "voice"), "mixed"), (("history", "photo"), "photo")],
+)  # fmt: skip
+def test_one_picture_is_one_voice(channels: tuple[str, ...], name: str) -> None:
+    assert group(channels) == name

@@ -62,15 +62,37 @@ def test_customers_words_become_variants_once_and_only_of_entries_that_are_there
 
 def test_a_proven_threshold_holds_for_its_own_budget_only() -> None:
     ours = Thresholds(0.6, 0.3)
-    assert model().limits(ours, 0.02) == Thresholds(0.8, 0.3)
+    assert model().limits(ours, 0.02) == Thresholds(0.8, 0.3, 0.8)
     assert model().limits(ours, 0.05) == ours
     lower = Trained("m", answer_at=0.2, budget=0.02)
-    assert lower.limits(ours, 0.02) == Thresholds(0.2, 0.2)
+    assert lower.limits(ours, 0.02) == Thresholds(0.2, 0.2, 0.2)
+
+
+def test_a_group_of_channels_has_its_own_proof_or_none(tmp_path: Path) -> None:
+    # Given a model whose labelled questions proved thresholds for texts and for questions of several channels
+    Trained("m", answer_at=0.8, budget=0.02, groups={"text": 0.7, "mixed": 0.9}).save(tmp_path)
+    proven = Trained.load(tmp_path)
+    scored = Scored(confidence=0.85, answer_at=0.95, clarify_at=0.3)
+    # When questions of each kind are scored
+    kinds = {"text": ("text",), "photo": ("photo", "ocr", "words"), "mixed": ("text", "words"), "voice": ("voice",)}
+    told = {
+        name: proven.corrected(replace(scored, evidence=dict.fromkeys(channels)), 0.02)
+        for name, channels in kinds.items()
+    }
+    # Then each is answered from its own threshold, and says whether that was proven
+    assert {name: (one.answer_at, one.guaranteed) for name, one in told.items()} == {
+        "text": (0.7, True),
+        "mixed": (0.9, True),
+        "photo": (0.95, False),
+        "voice": (0.95, False),
+    }
+    assert not proven.corrected(replace(scored, evidence={"text": None}), 0.05).guaranteed
 
 
 def test_confidences_are_corrected() -> None:
     told = model().corrected(Scored(confidence=0.9, answer_at=0.6, clarify_at=0.3), 0.02)
     assert told.confidence == pytest.approx(0.75) and (told.answer_at, told.clarify_at) == (0.8, 0.3)
+    assert told.guaranteed
 
 
 def test_what_is_left_without_a_channel_is_corrected_likewise() -> None:
