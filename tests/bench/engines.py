@@ -112,19 +112,19 @@ def image(scratch: Path, quick: bool) -> None:
     static(scratch / "image.onnx", scratch / "image8.onnx", photos[::2])
 
     def onnx(graph: Path) -> Encode:
-        from workers.model.image import squeezed
+        from workers.model.image import glance
 
         run = session(graph).run
 
         def encode(some: list[Picture]) -> Floats:
-            pixels = np.stack([squeezed(one, 260) for one in some])
+            pixels = np.stack([glance(one, 260) for one in some])
             found: Floats = run(["vectors"], {"pixels": pixels})[0]
             return found
 
         return encode
 
     def torched(half: bool, compiled: bool) -> Encode:
-        from workers.model.image import squeezed
+        from workers.model.image import glance
 
         kind = torch.bfloat16 if half else torch.float32
         model: Any = EfficientNet.from_name("efficientnet-lite2").eval()
@@ -133,7 +133,7 @@ def image(scratch: Path, quick: bool) -> None:
         see = torch.compile(model.extract_features) if compiled else model.extract_features
 
         def encode(some: list[Picture]) -> Floats:
-            pixels = torch.from_numpy(np.stack([squeezed(one, 260) for one in some]))
+            pixels = torch.from_numpy(np.stack([glance(one, 260) for one in some]))
             with torch.inference_mode():
                 ready = (pixels.permute(0, 3, 1, 2) / 127.5 - 1).to(kind)
                 states = see(ready.contiguous(memory_format=torch.channels_last)).float().mean(dim=(2, 3))

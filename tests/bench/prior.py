@@ -1,6 +1,6 @@
 """Fits the calibration prior that ships (`workers/model/materials/prior.json`), and tells what an unseen kind gets.
 
-    python -m tests.bench.prior ../shared/data var/models [--times 40] [--cache FILE] [--dry]
+    python -m tests.bench.prior ../shared/data var/models [--times 40] [--cache FILE] [--dry | --photos]
 
 Texts: hundreds of knowledge bases of 1 to 150 entries with 1 to 100 phrases (`tests/bench/bases.py`), drawn from
 BANKING77, NLU++ (CC BY 4.0), CLINC150 (CC BY 3.0), HWU64, SLURP's sentences (CC BY 4.0) and HINT3's three bots (ODbL).
@@ -256,7 +256,11 @@ def main() -> None:
     options.add_argument("--cache", type=Path, help="an SQLite file that keeps encodings")
     options.add_argument("--doubts", type=float, nargs="*", default=[0.0, DOUBT])
     options.add_argument("--dry", action="store_true", help="print the tables, write nothing")
+    options.add_argument("--photos", action="store_true", help="fit that of photos alone; texts stay as they are")
     chosen = options.parse_args()
+    if chosen.photos:
+        write(json.loads(TARGET.read_text(encoding="utf-8"))["text"], chosen.data, chosen.models)
+        return
     kept: EncodingCache = Encodings(chosen.cache) if chosen.cache else Remembered()
     found, strangers = sets(chosen.data)
     every = {text for intents in found.values() for some in intents.values() for text in some} | set(strangers)
@@ -275,8 +279,13 @@ def main() -> None:
     if chosen.dry:
         return
     source = "BANKING77, NLU++, HWU64, SLURP (CC BY 4.0), CLINC150 (CC BY 3.0), HINT3 (ODbL); MiniLM, multilingual USE"
-    text = plain(prior_of(simulated, CROWDS), source)
-    photos = simulate_photos(chosen.data, EfficientNetLite(chosen.models / "image"), 600, seed=7)
+    write(plain(prior_of(simulated, CROWDS), source), chosen.data, chosen.models)
+
+
+def write(text: dict[str, object], data: Path, models: Path) -> None:
+    """Fit the prior of photos, and write both."""
+    photos = simulate_photos(data, EfficientNetLite(models / "image"), 600, seed=7)
+    print(f"photo: {len(photos)} knowledge bases")
     source = "Grocery Store (MIT), door packages (public domain); EfficientNet-Lite2"
     photo = plain(prior_of(photos, PHOTO_CROWDS, PHOTO_FEATURES), source)
     TARGET.write_text(json.dumps({"text": text, "photo": photo}, indent=1) + "\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import softmax
@@ -11,7 +12,7 @@ from workers.model.adapt import Adapted, Part
 from workers.model.calibration import Numbers, features
 from workers.model.fusion.opinions import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS, Opinion, beforehand, tempered
 from workers.model.heads import Floats
-from workers.model.heard import Heard, Piece, stacked
+from workers.model.heard import Heard, Piece, stacked, wordy
 from workers.model.matching import Match
 from workers.model.smalltalk import CLOSE, PERSON
 from workers.model.smalltalk import SAME as VERY_SAME
@@ -22,6 +23,10 @@ OURS = 0.9  # how likely a phrase that stands under several entries is about one
 POINTS = 0.7  # how much less a message is believed that points at a photo
 PASSAGE = 0.85  # how far one passage of a picture's text is believed beside all of it: the surest of many is flattered
 SHOWN = 4.0  # sharpness over what a photo shows in words, in standard deviations
+SCREEN = 8  # lines of text from which on a picture is a page or a screen
+ALIKE = 0.9  # how far the looks of such a picture are believed: screens of one app look alike whatever they say
+LABELLED = 5  # lines of text below which what is written in a photo may be a label on a thing
+LABEL = 0.5  # how far that is believed beside what the photo looks like: five points more of Grocery Store's photos
 BELIEVED = 0.3  # the most that what a photo shows in words is believed: a thousand labels know no "cracked"
 
 
@@ -131,8 +136,11 @@ def opinions(adapted: Adapted, heard: Heard, texts: Texts) -> list[Opinion]:
     if heard.thread is not None:
         now = max((opinion.confidence for opinion in found if opinion is not None), default=0.0)
         found.append(texts.opinion(HISTORY, heard.thread, heard.leaning * (1 - now)))
-    found.append(texts.screen(heard.screen))
-    found.append(_photo(adapted, said.photos))
+    written = texts.screen(heard.screen)
+    looks = _photo(adapted, said.photos, ALIKE if written is not None and len(said.ocr) >= SCREEN else 1.0)
+    if written is not None and looks is not None and not (len(said.ocr) >= LABELLED and any(map(wordy, said.ocr))):
+        written = replace(written, scores=tempered(written.scores, LABEL))
+    found += [written, looks]
     found.append(_words(adapted, said.shown))
     return [opinion for opinion in found if opinion is not None]
 
@@ -169,8 +177,8 @@ def _opened(part: Part, rank: Floats, near: Floats, sure: float, entries: int) -
     return scores.astype(np.float32)
 
 
-def _photo(adapted: Adapted, photos: Floats | None) -> Opinion | None:
-    """What the photos look like; of several the surest counts."""
+def _photo(adapted: Adapted, photos: Floats | None, belief: float) -> Opinion | None:
+    """What the photos look like, believed with a probability of `belief`; of several the surest counts."""
     part = adapted.photos
     if part is None or photos is None or not len(photos):
         return None
@@ -185,7 +193,7 @@ def _photo(adapted: Adapted, photos: Floats | None) -> Opinion | None:
         "cosine": round(cosine, 3),
     }
     scores = _opened(part, match.rank[row], match.near[row], float(sure[row]), len(adapted.entries))
-    return Opinion(PHOTO, scores, evidence, photos.mean(axis=0))
+    return Opinion(PHOTO, tempered(scores, belief), evidence, photos.mean(axis=0))
 
 
 def _words(adapted: Adapted, shown: Floats | None) -> Opinion | None:

@@ -173,14 +173,14 @@ def passages(lines: Sequence[str]) -> list[str]:
     tidy = [text for text in map(_readable, lines) if text][:LINES]
     if sum(letter.isalpha() for text in tidy for letter in text) < _SAYS:
         return []
-    wordy = [text for text in tidy if _wordy(text)] or tidy
-    found = [" ".join(tidy)[:SCREEN], " ".join(wordy)[:SCREEN]]
+    spoken = [text for text in tidy if wordy(text)] or tidy
+    found = [" ".join(tidy)[:SCREEN], " ".join(spoken)[:SCREEN]]
     for size in (1, 2, 3):
-        found += [" ".join(wordy[i : i + size])[:SCREEN] for i in range(len(wordy) - size + 1)]
+        found += [" ".join(spoken[i : i + size])[:SCREEN] for i in range(len(spoken) - size + 1)]
     return found[:2] + [text for text in dict.fromkeys(found[2:]) if text not in found[:2]]
 
 
-def _wordy(text: str) -> bool:
+def wordy(text: str) -> bool:
     """Whether a line looks like words rather than like a clock or a button."""
     letters = sum(letter.isalpha() for letter in text)
     return letters >= 4 if _WIDE.search(text) else letters >= 6 and len(_WORD.findall(text)) >= 2

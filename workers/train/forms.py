@@ -173,7 +173,7 @@ class _Shown:
     def get_next(self) -> dict[str, Any] | None:
         """The next input of the graph, None after the last one."""
         picture = next(self._rest, None)
-        return None if picture is None else {"pixels": image.squeezed(picture, self._side)[None]}
+        return None if picture is None else {"pixels": image.glance(picture, self._side)[None]}
 
 
 def static(source: Path, graph: Path, shown: Sequence[Picture]) -> None:

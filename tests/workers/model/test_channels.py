@@ -94,6 +94,27 @@ def test_of_several_photos_the_surest_counts() -> None:
     np.testing.assert_allclose(both.scores, told(ADAPTED, Said(photos=like))[PHOTO].scores, atol=1e-5)
 
 
+def test_a_picture_full_of_text_is_believed_less_for_its_looks() -> None:
+    looks = pictures(1, 4)[3:]
+    plain, page = (
+        told(ADAPTED, Said(photos=looks, ocr=tuple(f"row number {i}" for i in range(lines))))[PHOTO]
+        for lines in (3, 12)
+    )
+    assert plain.confidence == pytest.approx(told(ADAPTED, Said(photos=looks))[PHOTO].confidence)
+    assert plain.confidence * 0.8 < page.confidence < plain.confidence
+
+
+def test_a_label_on_a_thing_is_believed_less_beside_its_looks() -> None:
+    label, page = ("refund",), ("Shop", "Menu", "has my money been", "refunded", "OK")
+
+    def less(lines: tuple[str, ...]) -> float:
+        beside = told(ADAPTED, Said(ocr=lines, photos=pictures(1, 1)))[OCR].confidence
+        return beside / told(ADAPTED, Said(ocr=lines))[OCR].confidence
+
+    assert less(label) < 0.7
+    assert less(page) == pytest.approx(1)
+
+
 def test_a_screen_is_read_through_its_buttons() -> None:
     found = told(ADAPTED, Said(ocr=("9:41", "Back", "Shop", "Menu", "has my money been", "refunded", "OK")))[OCR]
     assert found.evidence["entry"] == "refund"

@@ -88,6 +88,26 @@ def test_real_photos_get_the_right_labels(models_dir: Path) -> None:
 
 
 @pytest.mark.models
+def test_a_photo_taken_from_farther_away_is_known_again(models_dir: Path) -> None:
+    # Given a flower, and the same flower small among grey
+    flower = sample("flower.jpg")
+    far = np.full((flower.shape[0] * 2, flower.shape[1] * 2, 3), 128, dtype=np.uint8)
+    top, left = flower.shape[0] // 2, flower.shape[1] // 2
+    far[top : top + flower.shape[0], left : left + flower.shape[1]] = flower
+    # When one glance sees both, then several
+    one, several = (
+        encoder.encode([flower, far]).vectors
+        for encoder in (
+            image.EfficientNetLite(models_dir / "image", glances=(1.0,)),
+            image.EfficientNetLite(models_dir / "image"),
+        )
+    )
+    # Then several find more in common, and vectors of the two kinds are never taken for each other
+    assert several[0] @ several[1] > one[0] @ one[1] + 0.05
+    assert len({image.EfficientNetLite(models_dir / "image", glances=g).digest for g in (image.GLANCES, (1.0,))}) == 2
+
+
+@pytest.mark.models
 def test_a_photo_meets_the_words_for_it(models_dir: Path) -> None:
     # Given real labels, real text vectors
     text = minilm(models_dir / "text-en")
