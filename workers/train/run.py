@@ -24,8 +24,9 @@ from workers.train.kept import Listened
 from workers.train.log import Log, read
 from workers.train.measuring import ablation, compared, measured, right, weights
 from workers.train.parting import Ground, ground
+from workers.train.place import LOG
 from workers.train.report import write
-from workers.train.resuming import LOG, Work, inputs
+from workers.train.resuming import Work, inputs
 from workers.train.strategies import Points
 
 AUTO = "auto"  # the learned gate or fixed weights
@@ -61,8 +62,8 @@ def train(
         before: the folder of the model in use, which the gate compares with; the shipped one by default.
 
     Raises:
-        KnowledgeError: a file is wrong, every problem named. BadInput: the encoder cannot be fine-tuned. Broken:
-            weights are missing, the folder cannot be written.
+        KnowledgeError: a file is wrong, every problem named. BadInput: the encoder cannot be fine-tuned, `out` is
+            somebody else's folder. Broken: weights are missing, the folder cannot be written.
     """
     if strategy not in (AUTO, *FUSIONS):
         raise BadInput(f"there is no strategy {strategy!r}: name one of {', '.join((AUTO, *FUSIONS))}")
