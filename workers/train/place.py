@@ -10,6 +10,7 @@ from workers.model.trained import FILE, TEXT
 from workers.model.tuned import is_tuned
 
 WORK, LOG, NOTE = "work", "log", "inputs.json"  # within the folder of the model; the note within `work`
+LOCK = ".training.lock"
 
 
 def must_be_ours(out: Path) -> None:
@@ -20,7 +21,7 @@ def must_be_ours(out: Path) -> None:
     """
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is not a folder: name one for the model")
-    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    names = {path.name for path in out.iterdir()} - {LOCK} if out.is_dir() else set()
     work, text = out / WORK, out / TEXT
     if noted(work) is not None or not names or (names == {WORK} and _empty(work)):
         return

@@ -19,6 +19,7 @@ from workers.model.selective import select
 from workers.model.trained import FUSIONS, LATE, VECTORS
 from workers.train import encoder, held_out, judging, parting, seeing
 from workers.train import results as told
+from workers.train.alone import alone
 from workers.train.compared import Trained, rivals
 from workers.train.kept import Listened
 from workers.train.log import Log, read
@@ -63,7 +64,8 @@ def train(
 
     Raises:
         KnowledgeError: a file is wrong, every problem named. BadInput: the encoder cannot be fine-tuned, `out` is
-            somebody else's folder. Broken: weights are missing, the folder cannot be written.
+            somebody else's folder, or another training writes there. Broken: weights are missing, the folder cannot
+            be written.
     """
     if strategy not in (AUTO, *FUSIONS):
         raise BadInput(f"there is no strategy {strategy!r}: name one of {', '.join((AUTO, *FUSIONS))}")
@@ -73,7 +75,7 @@ def train(
     source = encoder.offered(configuration, knowledge) if finetune else None
     mark = inputs(knowledge, past, configuration, compare=compare, finetune=finetune, strategy=strategy)
     reduced, parts = parting.parted(knowledge, past)
-    with Work(out, mark, log) as work:
+    with alone(out), Work(out, mark, log) as work:
         shelf = Listened.keeping(configuration, work.heard)
         with _opened(kb, configuration, shelf) as local:
             known = ground(local, reduced, parts, log, warnings)
