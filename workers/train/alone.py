@@ -9,21 +9,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.errors import BadInput, Broken
-from workers.train.place import LOCK, made
+from workers.model.trained import FILE, PHOTOS, TEXT
+from workers.train.place import LOCK, WORK, made
+
+_TELLING = (FILE, PHOTOS, TEXT, WORK, "results.json", "report.html")  # of customers
 
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Hold the folder, which is made when it is not there; the kernel lets go of it when the process dies.
 
+    What is written meanwhile is for its owner's eyes only, since it holds customers' words.
+
     Raises:
         BadInput: it is somebody else's, or another training has it. Broken: it cannot be locked.
     """
     made(out)
     lock = _locked(out / LOCK)
+    before = os.umask(0o077)
     try:
+        _closed(out)
         yield
     finally:
+        os.umask(before)
         (out / LOCK).unlink(missing_ok=True)
         os.close(lock)
 
@@ -49,3 +57,12 @@ def _locked(path: Path) -> int:
             if os.path.samestat(os.fstat(lock), path.stat()):
                 return lock
         os.close(lock)
+
+
+def _closed(out: Path) -> None:
+    """What an earlier version of this program left readable for everybody is so no longer."""
+    for top in (out / name for name in _TELLING):
+        for path in (top, *top.rglob("*")):
+            with suppress(OSError):
+                if not path.is_symlink():
+                    path.chmod(0o700 if path.is_dir() else 0o600)

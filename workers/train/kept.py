@@ -46,6 +46,7 @@ class Kept:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = threading.Lock()
+            path.touch(0o600)  # SQLite makes the files beside it likewise: they hold what customers said
             self._database = sqlite3.connect(path, check_same_thread=False, timeout=30)
             with self._database:
                 self._database.execute("PRAGMA journal_mode = WAL")
