@@ -57,7 +57,7 @@ class Work:
                 put(note, told.encode())
         except OSError as problem:
             raise Broken(f"{self.folder} cannot be written ({problem}): free space there") from problem
-        self.heard = Kept(heard)
+        self.heard = Kept(heard, log.say)
         if self.resumed:
             log.say(f"going on with the training that was interrupted: {len(self.heard)} results of listening are kept")
         elif before is not None:
