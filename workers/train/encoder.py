@@ -19,12 +19,14 @@ from workers.model.points import phrases_of
 from workers.model.shelf import AUTO, MINILM
 from workers.model.smalltalk import outside
 from workers.model.trained import LATE
+from workers.model.tuned import is_tuned
 from workers.model.weights import fetch
 from workers.train import results as told
 from workers.train.compared import Pooled
 from workers.train.finetune import Progress, finetune
 from workers.train.log import Log, Stage
 from workers.train.measuring import Asked, measured, right
+from workers.train.notes import note, put
 from workers.train.parting import Ground
 
 STAGE = "fine-tuning"
@@ -59,9 +61,10 @@ def tune(frozen: Ground, knowledge: KnowledgeBase, source: Path, out: Path, devi
         device: a wish, see `workers.model.hub.device`.
         log: told how far it is.
     """
-    note = out.with_name("finetuned.json")
-    if note.is_file():  # a training that was killed later
-        return wire.loads(told.Finetuned, note.read_text(encoding="utf-8"))
+    file = out.with_name("finetuned.json")
+    before = note(told.Finetuned, file)
+    if before is not None and (is_tuned(out) or not before.kept):  # a training that was killed later
+        return before
     said = phrases_of(frozen.model.taught(knowledge))
     texts = [text for text, spoken in zip(said.texts, said.spoken, strict=True) if spoken]
     with ExitStack() as stack:
@@ -76,7 +79,7 @@ def tune(frozen: Ground, knowledge: KnowledgeBase, source: Path, out: Path, devi
             told_of = told.Finetuned(
                 True, "", found.epochs, found.best, len(found.held), found.before, found.after, found.seconds
             )
-    note.write_text(wire.dumps(told_of), encoding="utf-8")
+    put(file, wire.dumps(told_of).encode())
     return told_of
 
 

@@ -16,8 +16,10 @@ from workers.configuration import Configuration
 from workers.model.adapt import adapt
 from workers.model.heard import Said
 from workers.model.trained import Trained
-from workers.train.encoder import judged, offered
+from workers.train.encoder import judged, offered, tune
+from workers.train.log import Log
 from workers.train.measuring import labelled
+from workers.train.notes import note
 from workers.train.parting import Ground
 from workers.train.results import Finetuned
 
@@ -72,3 +74,14 @@ def test_other_encoders_are_left_alone(model: str, language: str, says: str) -> 
     known = KnowledgeBase(title="x", language=language, entries=(Entry(id="a", question="q", answer={}),))
     with pytest.raises(BadInput, match=f"built-in English text encoder, but .*{says}: train without --finetune"):
         offered(replace(CONFIGURATION, text_model=model), known)
+
+
+@pytest.mark.parametrize("content", ["", '{"kept": true, "wh', "{}", '{"kept": true, "why": "its folder is gone"}'])
+def test_a_note_that_cannot_be_trusted_is_no_note(tmp_path: Path, content: str) -> None:
+    (tmp_path / "finetuned.json").write_text(content)
+    small = knowledge({"a": ["one way of asking"], "b": ["another one"]})
+    with Log() as log:  # which needs no encoder to know that it is too little
+        found = tune(ground(), small, tmp_path / "none", tmp_path / "text", "cpu", log)
+        assert not found.kept and "fine-tuning needs" in found.why
+        assert tune(ground(), knowledge(SHOP), tmp_path / "none", tmp_path / "text", "cpu", log) == found  # kept now
+    assert note(Finetuned, tmp_path / "finetuned.json") == found
