@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from core import wire
 from core.errors import BadInput
 from core.knowledge.entries import NONE, KnowledgeBase
+from core.knowledge.history import Splits
 from workers.configuration import Configuration
 from workers.model import hub, metrics
 from workers.model.fusion.gate import shipped
@@ -25,12 +26,12 @@ from workers.train import results as told
 from workers.train.compared import Pooled
 from workers.train.finetune import Progress, finetune
 from workers.train.log import Log, Stage
-from workers.train.measuring import Asked, measured, right
+from workers.train.measuring import choosing, measured, right
 from workers.train.notes import note, put
 from workers.train.parting import Ground
 
 STAGE = "fine-tuning"
-FEWEST = 20  # labelled questions of the validation part; with fewer, those held out judge too
+FEWEST = 20  # labelled questions to choose by; with fewer, phrases are withheld to choose by
 
 
 def offered(configuration: Configuration, knowledge: KnowledgeBase) -> Path:
@@ -48,6 +49,11 @@ def offered(configuration: Configuration, knowledge: KnowledgeBase) -> Path:
         else f"POLYDESK_TEXT_MODEL names {configuration.text_model}"
     )
     raise BadInput(f"--finetune is there for the built-in English text encoder, but {what}: train without --finetune")
+
+
+def lacking(parts: Splits) -> bool:
+    """Whether there are too few labelled questions to choose an encoder by."""
+    return len(choosing(parts.validation)) < FEWEST
 
 
 def tune(frozen: Ground, knowledge: KnowledgeBase, source: Path, out: Path, device: str, log: Log) -> told.Finetuned:
@@ -84,9 +90,12 @@ def tune(frozen: Ground, knowledge: KnowledgeBase, source: Path, out: Path, devi
 
 
 def judged(frozen: Ground, tuned: Ground, found: told.Finetuned) -> told.Finetuned:
-    """Whether the fine-tuned encoder is kept: it must not be worse on labelled questions that it never saw."""
-    by = "validation" if len(frozen.validation) >= FEWEST else "held-out"
-    before, after = (_part(one, by) for one in (frozen, tuned))
+    """Whether the fine-tuned encoder is kept: it must not be worse on questions that it never saw.
+
+    Neither those that prove the threshold nor those held out have a say.
+    """
+    by = "withheld" if frozen.withheld else "validation"
+    before, after = (one.withheld or choosing(one.validation) for one in (frozen, tuned))
     both = {one.example.line for one in before} & {one.example.line for one in after}
     hits, sures = [], []
     for one, asked in ((frozen, before), (tuned, after)):
@@ -110,10 +119,6 @@ def judged(frozen: Ground, tuned: Ground, found: told.Finetuned) -> told.Finetun
         why += less
     why += ": the fine-tuned text encoder is kept" if kept else ": the text encoder is left as it is"
     return replace(found, kept=kept, why=why, questions=len(both), frozen=was, tuned=now)
-
-
-def _part(ground: Ground, by: str) -> Sequence[Asked]:
-    return ground.validation if by == "validation" else (*ground.validation, *ground.held)
 
 
 def _surer(before: list[float], hit: list[bool], after: list[float], hit_after: list[bool]) -> bool:

@@ -62,9 +62,9 @@ def _wished(wish: str, judgements: Mapping[str, Sequence[Judged]], validation: S
 
 
 def correction(judged: Sequence[Judged], validation: Sequence[Asked]) -> tuple[Recalibration, told.Calibration | None]:
-    """Fitted on every second labelled question; the others prove the threshold."""
-    sure = [one.sure for one in judged[::2]]
-    fitted = recalibrate(sure, right(judged[::2], validation[::2]))
+    """Fitted to the questions that choose, since it must not be to those that prove the threshold."""
+    sure = [one.sure for one in judged]
+    fitted = recalibrate(sure, right(judged, validation))
     if not fitted.loss:
         return fitted.correction, None
     kind = fitted.chosen

@@ -21,7 +21,7 @@ from workers.train.log import HELD_OUT, TRAINING, Log
 from workers.train.notes import put
 from workers.train.place import LOG, NOTE, WORK, must_be_ours
 
-FORM = 1  # of what is kept; another number is not gone on with
+FORM = 2  # of what is kept; another number is not gone on with
 
 
 class Work:

@@ -38,7 +38,7 @@ def test_the_second_is_told_and_takes_nothing_away(tmp_path: Path) -> None:
     configuration = Configuration("", tmp_path / "blobs", tmp_path / "models", tmp_path / "encodings.db", device="cpu")
     with alone(out):
         (out / "work").mkdir()
-        (out / "work" / "inputs.json").write_text('{"form": 1, "inputs": "of the first"}')
+        (out / "work" / "inputs.json").write_text('{"form": 2, "inputs": "of the first"}')
         (out / "work" / "late.pt").write_text("half way")
         with Log(out / "log") as log, pytest.raises(BadInput, match=r"another training is writing to .*: wait"):
             train(kb, None, out, configuration, log)
