@@ -126,7 +126,7 @@ def rivals(
         with log.stage(name, STEPS, done=before["step"] if before else 0) as stage:
             began = time.perf_counter()
             net = fit(dimensions, points, told=stage.step, checkpoint=checkpoint)
-            joint = Joint.of(net, dimensions, adapted.entries)
+            joint = Joint.of(net, dimensions, adapted.entries, points.prototypes())
             found[name] = Trained(name, joint, adapted, time.perf_counter() - began)
     if baseline:
         found[BASELINE] = Floor(adapted)
