@@ -35,6 +35,7 @@ FIXED, LATE = "fixed", "late"
 VECTORS = ("early", "weighted", "attention", "serial")  # `fusion.strategy.STRATEGIES`, which needs torch
 LEARNED = "a customer's photo "  # what begins the name of a photo that history taught
 FUSIONS = (LATE, FIXED, *VECTORS)
+_CERTAIN = 1 - 1e-6  # a network's confidence goes no higher, so that a threshold of 1 is never reached
 _OF = "of:"  # before an entry's id, which may be a word that NumPy takes for itself
 
 
@@ -53,9 +54,9 @@ class Trained:
     `fusion` names how channels are pooled, `joint` is the network of a strategy that fuses vectors; `learned` maps an
     entry's id to what history taught; `photos` to vectors (n, dim) of the image encoder `image`; `correction` is
     applied to confidences. `answer_at` is the threshold that labelled questions proved for `budget`, 0 when none did:
-    then the knowledge base's own calibration decides. `encoder` is the digest of the text encoder it was trained with,
-    `text` the folder of that encoder where it was fine-tuned. `alignment` takes the place of ConSE where pairs proved
-    that it is better.
+    then the knowledge base's own calibration decides. Of a `joint` it may be an estimate; with 0 it only asks back.
+    `encoder` is the digest of the text encoder it was trained with, `text` the folder of that encoder where it was
+    fine-tuned. `alignment` takes the place of ConSE where pairs proved that it is better.
     """
 
     encoder: str
@@ -104,7 +105,14 @@ class Trained:
         return replace(knowledge, entries=tuple(entries))
 
     def limits(self, ours: Thresholds, budget: float) -> Thresholds:
-        """The thresholds in force: the proven one where it was proven for this very budget."""
+        """The thresholds in force: the proven one where it was proven for this very budget.
+
+        `ours` are about the confidences of opinions; of a strategy that fuses vectors they tell nothing, so that one
+        without a threshold, or with one for a laxer budget, only asks back.
+        """
+        if self.joint is not None:
+            answer_at = self.answer_at if self.answer_at and self.budget <= budget + 1e-9 else 1.0
+            return Thresholds(answer_at, min(ours.clarify_at, answer_at))
         if not self.answer_at or abs(self.budget - budget) > 1e-9:
             return ours
         return Thresholds(self.answer_at, min(ours.clarify_at, self.answer_at))
@@ -122,7 +130,7 @@ class Trained:
 
     def sure(self, score: float) -> float:
         """The confidence that labelled questions make of a fused score."""
-        return float(self.correction(score))
+        return min(float(self.correction(score)), _CERTAIN if self.joint is not None else 1.0)
 
     def _told(self, evidence: object) -> object:
         if not isinstance(evidence, dict) or not evidence.get("without"):

@@ -21,6 +21,7 @@ from workers.model.heard import Heard
 from workers.model.trained import FIXED, LATE
 from workers.train.checkpoints import Checkpoint
 from workers.train.log import Log
+from workers.train.rehearsing import Rehearsal, rehearsed
 from workers.train.strategies import STEPS, Points, fit
 
 BASELINE = "TF-IDF + logistic regression"
@@ -79,6 +80,11 @@ class Trained(Rival):
     def pooled(self) -> Rival:
         """Another one that counts its own time: it does without any of its channels."""
         return Trained(self.name, self.joint, self._adapted, self.seconds)
+
+    def rehearsed(self, points: Points) -> Rehearsal:
+        """What its confidences are worth on questions composed of the points that it was trained with."""
+        means = self.joint.weights["heads.prototypes"] if self.joint.means is None else self.joint.means
+        return rehearsed(self.joint.network(self.joint.entries, means), points)
 
     def _scores(self, heard: Sequence[Heard], opinions: Sequence[Sequence[Opinion]], entries: int) -> list[Floats]:
         over = self.joint.over(self._adapted)

@@ -19,6 +19,14 @@ from workers.train.parting import Ground
 from workers.train.strategies import Points
 
 BUDGETS = (0.01, 0.02, 0.05)
+_ESTIMATED = (
+    "; from which confidence on it answers is not proven, but estimated on questions composed of the knowledge base's "
+    "own phrases"
+)
+_ASKS = (
+    "; it never answers by itself, but asks back: neither labelled questions nor the knowledge base's own phrases tell "
+    "from which confidence on it may answer"
+)
 
 
 def fused(
@@ -39,14 +47,22 @@ def fused(
     chosen, reason = judging.chosen({name: choosing(some) for name, some in judgements.items()}, deciding, strategy)
     judged, way = judgements[chosen], ways[chosen]
     correction, fitted = judging.correction(choosing(judged), deciding)
+    rehearsal = way.rehearsed(points) if isinstance(way, Trained) else None
+    if rehearsal is not None and fitted is None:
+        correction = rehearsal.correction
     sure = [float(correction(one.sure)) for one in proving(judged)]
     wrong = [not hit for hit in right(proving(judged), proof)]
     proven = [select(sure, wrong, one) for one in dict.fromkeys((budget, *BUDGETS))]
+    answer_at = proven[0].threshold if proven[0].guaranteed else 0.0
+    if rehearsal is not None and not answer_at:
+        # The knowledge base's own thresholds are about the confidences of opinions, not about these.
+        answer_at = rehearsal.answer_at(correction, budget)
+        reason += _ESTIMATED if 0 < answer_at < 1 else _ASKS
     model = replace(
         known.model,
         fusion=chosen,
         correction=correction,
-        answer_at=proven[0].threshold if proven[0].guaranteed else 0.0,
+        answer_at=answer_at,
         budget=budget,
         gate=shipped() if chosen == LATE else None,
         joint=way.joint if isinstance(way, Trained) else None,
@@ -54,7 +70,7 @@ def fused(
     limits = model.limits(adapted.thresholds, budget)
     outcomes = {name: measured(way, adapted, held) for name, way in ways.items()}
     answers = [
-        judging.answered(one, judge, correction, limits) for one, judge in zip(held, outcomes[chosen], strict=True)
+        judging.answered(one, judge, model.sure, limits) for one, judge in zip(held, outcomes[chosen], strict=True)
     ]
     model.save(out)
     learned = {id: len(one.phrases) for id, one in model.learned.items()}

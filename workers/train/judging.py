@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +79,9 @@ def groups(sure: Sequence[float], wrong: Sequence[bool], asked: Sequence[Asked],
     return by_group(sure, wrong, names, budget) if len(asked) >= needed(budget) else {}
 
 
-def answered(one: Asked, judge: Judged, corrected: Recalibration, limits: Thresholds) -> told.Held:
+def answered(one: Asked, judge: Judged, corrected: Callable[[float], float], limits: Thresholds) -> told.Held:
     """What becomes of a held-out question."""
-    sure = float(corrected(judge.sure))
+    sure = corrected(judge.sure)
     decision = told.ANSWER if sure >= limits.answer_at else told.CLARIFY if sure >= limits.clarify_at else told.ESCALATE
     asked = one.heard.said.text or one.heard.said.transcript
     return told.Held(

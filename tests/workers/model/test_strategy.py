@@ -17,6 +17,7 @@ from tests.workers.model.test_adapt import pictures
 from tests.workers.model.wordy import SHOP, Wordy, knowledge
 from workers.model.ablation import card
 from workers.model.adapt import Adapted, adapt
+from workers.model.calibration import Thresholds
 from workers.model.fusion.joint import Dimensions, inputs
 from workers.model.fusion.opinions import Opinion, beforehand
 from workers.model.fusion.strategy import STRATEGIES, Joint, prototypes
@@ -224,6 +225,17 @@ def test_a_strategy_of_another_version_says_what_to_do(joints: dict[str, Joint],
     (tmp_path / "model.json").write_text(json.dumps(plain | {"fusion": "telepathy"}))
     with pytest.raises(BadInput, match=r"unknown strategy 'telepathy', known are late, fixed, early.*train again"):
         Trained.load(tmp_path)
+
+
+def test_thresholds_made_for_opinions_are_never_a_strategys(joints: dict[str, Joint]) -> None:
+    ours = Thresholds(0.6, 0.3)
+    bare = Trained("wordy", fusion="early", joint=joints["early"])  # as an earlier version saved it
+    assert bare.limits(ours, 0.02) == Thresholds(1.0, 0.3)
+    assert bare.sure(1.0) < 1.0  # it only asks back, however sure
+    known = replace(bare, answer_at=0.8, budget=0.02)
+    assert known.limits(ours, 0.02) == known.limits(ours, 0.05) == Thresholds(0.8, 0.3)
+    assert known.limits(ours, 0.01).answer_at == 1.0
+    assert replace(known, joint=None, fusion="late").limits(ours, 0.05) == ours
 
 
 def test_a_strategy_of_other_encoders_says_what_to_do(joints: dict[str, Joint]) -> None:
