@@ -210,7 +210,7 @@ class Engine:
         english = release.knowledge.language.startswith("en") and tongue.language == "en"
         trained = self._trained or self._named(release)
         own = trained.text if trained and not self._trained else None
-        encoder = self._shelf.text("en" if english else tongue.language or "xx", own)
+        encoder = self._shelf.text("en" if english else "", own)
         return _Case(perceived, release, tongue, encoder, trained)
 
     def _named(self, release: Release) -> Trained | None:

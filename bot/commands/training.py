@@ -27,10 +27,11 @@ def train(
     """
     if history is not None and not history.is_file():
         raise BadInput(f"there is no file {history}: write one with polydesk history export {history}")
-    _must_be_ours(out)
     from workers.train.log import Log
+    from workers.train.place import made
     from workers.train.run import train as run
 
+    made(out)
     with Log(out / "log") as log:
         found = run(kb, history, out, configured(), log, compare=compare, finetune=finetune, strategy=strategy)
     for one in found.strategies:
@@ -48,16 +49,3 @@ def train(
     if promotion is not None:
         typer.echo(f"{'better or equal' if promotion.promoted else 'not promoted'}: {promotion.why}")
     typer.echo(f"{out / 'report.html'}\nuse it: polydesk ask --kb {kb} --model {out} --text ...")
-
-
-def _must_be_ours(out: Path) -> None:
-    """Nothing of somebody else's is written over."""
-    if out.exists() and not out.is_dir():
-        raise BadInput(f"{out} is not a folder: name one for the model")
-    ours = ("model.json", "results.json", "report.html", "log", "work")
-    if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
-        raise BadInput(f"{out} holds other files: name an empty folder, or one that train made")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise BadInput(f"{out} cannot be made ({problem.strerror}): name a folder that you may write to") from problem

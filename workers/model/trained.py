@@ -36,6 +36,7 @@ FIXED, LATE = "fixed", "late"
 VECTORS = ("early", "weighted", "attention", "serial")  # `fusion.strategy.STRATEGIES`, which needs torch
 LEARNED = "a customer's photo "  # what begins the name of a photo that history taught
 FUSIONS = (LATE, FIXED, *VECTORS)
+_CERTAIN = 1 - 1e-6  # a network's confidence goes no higher, so that a threshold of 1 is never reached
 _OF = "of:"  # before an entry's id, which may be a word that NumPy takes for itself
 
 
@@ -56,8 +57,9 @@ class Trained:
     applied to confidences. `answer_at` is the threshold that labelled questions proved for `budget`, 0 when none did:
     then the knowledge base's own calibration decides. `groups` maps groups of channels (`selective.group`) to
     thresholds of their own that were proven for it; when there are any, a group that has none gets the knowledge
-    base's. `encoder` is the digest of the text encoder it was trained with, `text` the folder of that encoder where it
-    was fine-tuned. `alignment` takes the place of ConSE where pairs proved that it is better.
+    base's. `estimate` is the threshold of a `joint` that is not proven; with 0 it only asks back. `encoder` is the
+    digest of the text encoder it was trained with, `text` the folder of that encoder where it was fine-tuned.
+    `alignment` takes the place of ConSE where pairs proved that it is better.
     """
 
     encoder: str
@@ -68,6 +70,7 @@ class Trained:
     image: str = ""
     correction: Recalibration = field(default_factory=Recalibration)
     answer_at: float = 0.0
+    estimate: float = 0.0
     budget: float = 0.0
     gate: Gate | None = None
     joint: Joint | None = None
@@ -113,8 +116,14 @@ class Trained:
         return self.groups.get(group(channels), 0.0) if self.groups else self.answer_at
 
     def limits(self, ours: Thresholds, budget: float, channels: Iterable[str] = ("text",)) -> Thresholds:
-        """The thresholds in force for a question of some channels: the proven one where it was proven."""
+        """The thresholds in force for a question of some channels: the proven one where it was proven.
+
+        `ours` are about the confidences of opinions; of a strategy that fuses vectors they tell nothing, so that one
+        without a threshold, or with one for a laxer budget, only asks back.
+        """
         at = self.proven(budget, channels)
+        if not at and self.joint is not None:
+            at = self.estimate if self.estimate and self.budget <= budget + 1e-9 else 1.0
         return Thresholds(at, min(ours.clarify_at, at), at) if at else ours
 
     def corrected(self, scored: Scored, budget: float) -> Scored:
@@ -131,7 +140,7 @@ class Trained:
 
     def sure(self, score: float) -> float:
         """The confidence that labelled questions make of a fused score."""
-        return float(self.correction(score))
+        return min(float(self.correction(score)), _CERTAIN if self.joint is not None else 1.0)
 
     def _told(self, evidence: object) -> object:
         if not isinstance(evidence, dict) or not evidence.get("without"):
@@ -156,6 +165,7 @@ class Trained:
             "image": self.image,
             "correction": self.correction.plain(),
             "answer_at": self.answer_at,
+            "estimate": self.estimate,
             "budget": self.budget,
             "parts": {name: _sha256(content) for name, content in parts.items() if content is not None},
         }
@@ -229,6 +239,7 @@ class Trained:
                 image=str(plain["image"]),
                 correction=Recalibration.of(plain["correction"]),
                 answer_at=float(plain["answer_at"]),
+                estimate=float(plain.get("estimate", 0.0)),
                 budget=float(plain["budget"]),
                 gate=Gate.from_bytes(parts[GATE]) if GATE in parts else None,
                 alignment=Alignment.from_bytes(parts[ALIGNMENT]) if ALIGNMENT in parts else None,

@@ -148,8 +148,7 @@ def aligned(
     photos, strangers = (list(_measured(pairs, folds, found, seed)) for folds in (by_photo, by_entry))
     seen, unseen = (_compared(part) for part in (photos, strangers))
     result = told.Aligned(False, "", many, entries, found.steps, seen, unseen)
-    judge = seen if seen.held else unseen
-    if not better(judge.sooner, judge.later) or unseen.later > unseen.sooner:
+    if not proven(seen, unseen):
         return None, replace(
             result,
             why="ConSE tells what photos show: a projection trained on "
@@ -160,9 +159,22 @@ def aligned(
     return matrix, replace(result, kept=True, why=why)
 
 
+def proven(seen: told.Retrieved, unseen: told.Retrieved) -> bool:
+    """Whether a projection is better, and spoils nothing for entries that it saw no photo of."""
+    judge = seen if seen.held else unseen
+    worse = unseen.later > unseen.sooner or _fewer_first(seen) or _fewer_first(unseen)
+    return better(judge.sooner, judge.later) and not worse
+
+
 def better(sooner: int, later: int) -> bool:
     """Whether so many were found sooner, so many later, that chance does not explain it (one-sided sign test)."""
     return sooner + later > 0 and bool(binomtest(sooner, sooner + later, alternative="greater").pvalue < SURE)
+
+
+def _fewer_first(one: told.Retrieved) -> bool:
+    """Whether fewer find their entry at once: coming sooner but not first is no answer."""
+    before, after = one.before.value, one.after.value
+    return before is not None and after is not None and round(after * one.held) < round(before * one.held)
 
 
 def normalised(vectors: Floats) -> Floats:

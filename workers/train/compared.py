@@ -21,6 +21,7 @@ from workers.model.heard import Heard
 from workers.model.trained import FIXED, LATE
 from workers.train.checkpoints import Checkpoint
 from workers.train.log import Log
+from workers.train.rehearsing import Rehearsal, rehearsed
 from workers.train.strategies import STEPS, Points, fit
 
 BASELINE = "TF-IDF + logistic regression"
@@ -80,6 +81,11 @@ class Network(Rival):
         """Another one that counts its own time: it does without any of its channels."""
         return Network(self.name, self.joint, self._adapted, self.seconds)
 
+    def rehearsed(self, points: Points) -> Rehearsal:
+        """What its confidences are worth on questions composed of the points that it was trained with."""
+        means = self.joint.weights["heads.prototypes"] if self.joint.means is None else self.joint.means
+        return rehearsed(self.joint.network(self.joint.entries, means), points)
+
     def _scores(self, heard: Sequence[Heard], opinions: Sequence[Sequence[Opinion]], entries: int) -> list[Floats]:
         over = self.joint.over(self._adapted)
         return [over.fuse(some, entries) for some in opinions]
@@ -126,7 +132,7 @@ def rivals(
         with log.stage(name, STEPS, done=before["step"] if before else 0) as stage:
             began = time.perf_counter()
             net = fit(dimensions, points, told=stage.step, checkpoint=checkpoint)
-            joint = Joint.of(net, dimensions, adapted.entries)
+            joint = Joint.of(net, dimensions, adapted.entries, points.prototypes())
             found[name] = Network(name, joint, adapted, time.perf_counter() - began)
     if baseline:
         found[BASELINE] = Floor(adapted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from core import wire
 from core.errors import BadInput
 from core.knowledge.entries import NONE, KnowledgeBase
+from core.knowledge.history import Splits
 from workers.configuration import Configuration
 from workers.model import hub, metrics
 from workers.model.fusion.gate import shipped
@@ -19,16 +20,18 @@ from workers.model.points import phrases_of
 from workers.model.shelf import AUTO, MINILM
 from workers.model.smalltalk import outside
 from workers.model.trained import LATE
+from workers.model.tuned import is_tuned
 from workers.model.weights import fetch
 from workers.train import results as told
 from workers.train.compared import Pooled
 from workers.train.finetune import Progress, finetune
 from workers.train.log import Log, Stage
-from workers.train.measuring import Asked, measured, right
+from workers.train.measuring import choosing, measured, right
+from workers.train.notes import note, put
 from workers.train.parting import Ground
 
 STAGE = "fine-tuning"
-FEWEST = 20  # labelled questions of the validation part; with fewer, those held out judge too
+FEWEST = 20  # labelled questions to choose by; with fewer, phrases are withheld to choose by
 
 
 def offered(configuration: Configuration, knowledge: KnowledgeBase) -> Path:
@@ -48,6 +51,11 @@ def offered(configuration: Configuration, knowledge: KnowledgeBase) -> Path:
     raise BadInput(f"--finetune is there for the built-in English text encoder, but {what}: train without --finetune")
 
 
+def lacking(parts: Splits) -> bool:
+    """Whether there are too few labelled questions to choose an encoder by."""
+    return len(choosing(parts.validation)) < FEWEST
+
+
 def tune(frozen: Ground, knowledge: KnowledgeBase, source: Path, out: Path, device: str, log: Log) -> told.Finetuned:
     """Fine-tune on all phrases that may be learned from; goes on where an earlier call with the same inputs stood.
 
@@ -59,9 +67,10 @@ def tune(frozen: Ground, knowledge: KnowledgeBase, source: Path, out: Path, devi
         device: a wish, see `workers.model.hub.device`.
         log: told how far it is.
     """
-    note = out.with_name("finetuned.json")
-    if note.is_file():  # a training that was killed later
-        return wire.loads(told.Finetuned, note.read_text(encoding="utf-8"))
+    file = out.with_name("finetuned.json")
+    before = note(told.Finetuned, file)
+    if before is not None and (is_tuned(out) or not before.kept):  # a training that was killed later
+        return before
     said = phrases_of(frozen.model.taught(knowledge))
     texts = [text for text, spoken in zip(said.texts, said.spoken, strict=True) if spoken]
     with ExitStack() as stack:
@@ -76,14 +85,17 @@ def tune(frozen: Ground, knowledge: KnowledgeBase, source: Path, out: Path, devi
             told_of = told.Finetuned(
                 True, "", found.epochs, found.best, len(found.held), found.before, found.after, found.seconds
             )
-    note.write_text(wire.dumps(told_of), encoding="utf-8")
+    put(file, wire.dumps(told_of).encode())
     return told_of
 
 
 def judged(frozen: Ground, tuned: Ground, found: told.Finetuned) -> told.Finetuned:
-    """Whether the fine-tuned encoder is kept: it must not be worse on labelled questions that it never saw."""
-    by = "validation" if len(frozen.validation) >= FEWEST else "held-out"
-    before, after = (_part(one, by) for one in (frozen, tuned))
+    """Whether the fine-tuned encoder is kept: it must not be worse on questions that it never saw.
+
+    Neither those that prove the threshold nor those held out have a say.
+    """
+    by = "withheld" if frozen.withheld else "validation"
+    before, after = (one.withheld or choosing(one.validation) for one in (frozen, tuned))
     both = {one.example.line for one in before} & {one.example.line for one in after}
     hits, sures = [], []
     for one, asked in ((frozen, before), (tuned, after)):
@@ -107,10 +119,6 @@ def judged(frozen: Ground, tuned: Ground, found: told.Finetuned) -> told.Finetun
         why += less
     why += ": the fine-tuned text encoder is kept" if kept else ": the text encoder is left as it is"
     return replace(found, kept=kept, why=why, questions=len(both), frozen=was, tuned=now)
-
-
-def _part(ground: Ground, by: str) -> Sequence[Asked]:
-    return ground.validation if by == "validation" else (*ground.validation, *ground.held)
 
 
 def _surer(before: list[float], hit: list[bool], after: list[float], hit_after: list[bool]) -> bool:

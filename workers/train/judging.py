@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,9 +64,9 @@ def _wished(wish: str, judgements: Mapping[str, Sequence[Judged]], validation: S
 
 
 def correction(judged: Sequence[Judged], validation: Sequence[Asked]) -> tuple[Recalibration, told.Calibration | None]:
-    """Fitted on every second labelled question; the others prove the threshold."""
-    sure = [one.sure for one in judged[::2]]
-    fitted = recalibrate(sure, right(judged[::2], validation[::2]))
+    """Fitted to the questions that choose, since it must not be to those that prove the threshold."""
+    sure = [one.sure for one in judged]
+    fitted = recalibrate(sure, right(judged, validation))
     if not fitted.loss:
         return fitted.correction, None
     kind = fitted.chosen
@@ -81,10 +81,11 @@ def groups(sure: Sequence[float], wrong: Sequence[bool], asked: Sequence[Asked],
     return by_group(sure, wrong, names, budget) if len(asked) >= needed(budget) else {}
 
 
-def answered(one: Asked, judge: Judged, corrected: Recalibration, limits: Thresholds) -> told.Held:
+def answered(one: Asked, judge: Judged, corrected: Callable[[float], float], limits: Thresholds) -> told.Held:
     """What becomes of a held-out question."""
-    sure = float(corrected(judge.sure))
-    decision = told.ANSWER if sure >= limits.answer_at else told.CLARIFY if sure >= limits.clarify_at else told.ESCALATE
+    sure = corrected(judge.sure)
+    enough = limits.shown_at if group(one.channels) == "photo" else limits.answer_at
+    decision = told.ANSWER if sure >= enough else told.CLARIFY if sure >= limits.clarify_at else told.ESCALATE
     asked = one.heard.said.text or one.heard.said.transcript
     return told.Held(
         one.example.expect, judge.entry, sure, decision, one.channels, raw=judge.sure, asked=asked[:_SHOWN]

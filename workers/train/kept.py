@@ -12,9 +12,10 @@ import io
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -38,41 +39,103 @@ from workers.model.shelf import Shelf
 class Kept:
     """Bytes by key, in an SQLite file; each is there for good once `put` returns, whoever kills the process.
 
+    It only saves time: a file that cannot be read is begun anew, one that cannot be written any longer is left alone.
+
+    Args:
+        path: the file.
+        say: told in a sentence when that happens.
+
     Raises:
-        Broken: the file cannot be written.
+        Broken: the file cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, say: Callable[[str], None] | None = None) -> None:
+        self._path, self._say = path, say
+        self._lock = threading.Lock()
+        self._writes = True
+        self._database: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = threading.Lock()
-            self._database = sqlite3.connect(path, check_same_thread=False, timeout=30)
-            with self._database:
-                self._database.execute("PRAGMA journal_mode = WAL")
-                self._database.execute("PRAGMA synchronous = OFF")  # a crash of the machine costs time, nothing else
-                self._database.execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, told BLOB)")
+            try:
+                self._database = _opened(path)
+            except sqlite3.Error as problem:
+                self._anew(problem)
+                if self._database is None:
+                    raise
         except (OSError, sqlite3.Error) as problem:
-            raise Broken(f"cannot keep what was heard in {path} ({problem}): delete it, then train again") from problem
+            raise Broken(f"cannot keep what was heard in {path} ({problem}): free space there") from problem
 
     def get(self, key: str) -> bytes | None:
-        """What was put there."""
-        with self._lock:
-            row = self._database.execute("SELECT told FROM kept WHERE key = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
+        """What was put there; None where it is not there, or cannot be read."""
+        rows = self._read("SELECT told FROM kept WHERE key = ?", key)
+        return bytes(rows[0][0]) if rows and isinstance(rows[0][0], bytes) else None
 
     def put(self, key: str, told: bytes) -> None:
-        """Keep it."""
-        with self._lock, self._database:
-            self._database.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (key, told))
+        """Keep it, if it can be kept."""
+        with self._lock:
+            if self._database is None or not self._writes:
+                return
+            try:
+                with self._database:
+                    self._database.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (key, told))
+            except sqlite3.Error as problem:
+                self._writes = False
+                self._tell(
+                    f"what is heard cannot be kept in {self._path} ({problem}): the training goes on, "
+                    "but once killed it would listen again"
+                )
 
     def __len__(self) -> int:
-        with self._lock:
-            return int(self._database.execute("SELECT count(*) FROM kept").fetchone()[0])
+        rows = self._read("SELECT count(*) FROM kept")
+        return int(rows[0][0]) if rows else 0
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._database.close()
+            if self._database is not None:
+                with suppress(sqlite3.Error):
+                    self._database.close()
+
+    def _read(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        with self._lock:
+            if self._database is None:
+                return []
+            try:
+                return self._database.execute(query, values).fetchall()
+            except sqlite3.Error as problem:
+                self._anew(problem)
+                return []
+
+    def _anew(self, problem: sqlite3.Error) -> None:
+        """Begin an empty file in the place of one that cannot be read; without any where that fails too."""
+        self._tell(f"what was heard cannot be read from {self._path} ({problem}): it is listened to again")
+        try:
+            if self._database is not None:
+                self._database.close()
+            for ending in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+            self._database = _opened(self._path)
+        except (OSError, sqlite3.Error):
+            self._database = None
+
+    def _tell(self, line: str) -> None:
+        if self._say is not None:
+            self._say(line)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The database in a file, which is made when it is not there."""
+    path.touch(0o600)  # SQLite makes the files beside it likewise: they hold what customers said
+    database = sqlite3.connect(path, check_same_thread=False, timeout=30)
+    try:
+        with database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = OFF")  # a crash of the machine costs time, nothing else
+            database.execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, told BLOB)")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 class KeptSpeech:

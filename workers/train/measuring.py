@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from workers.train import results as told
 from workers.train.compared import Rival
 
 _SLACK = 1e-9
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +47,16 @@ class Judged:
 
     entry: str
     sure: float
+
+
+def choosing(labelled: Sequence[T]) -> Sequence[T]:
+    """The labelled questions that choose and correct: every second one. Those that are left prove the thresholds."""
+    return labelled[::2]
+
+
+def proving(labelled: Sequence[T]) -> Sequence[T]:
+    """The labelled questions that nothing was chosen by, nothing fitted to."""
+    return labelled[1::2]
 
 
 def labelled(

@@ -43,8 +43,9 @@ class Ground:
     """Everything heard with one text encoder.
 
     `model` is what the labelled turns taught, `adapted` the knowledge base with it; `validation` and `held` are
-    labelled questions that it was not taught. `words` and `pictures` are the lengths of text and image vectors,
-    `photos` those that belong to an entry.
+    labelled questions that it was not taught; `withheld` are phrases that it was not taught either, by which a text
+    encoder is chosen where labelled questions are too few. `words` and `pictures` are the lengths of text and image
+    vectors, `photos` those that belong to an entry.
     """
 
     model: Trained
@@ -54,6 +55,7 @@ class Ground:
     words: int
     pictures: int
     photos: tuple[Pictured, ...] = ()
+    withheld: tuple[Asked, ...] = ()
 
 
 def parted(knowledge: KnowledgeBase, past: History) -> tuple[KnowledgeBase, Splits]:
@@ -70,8 +72,26 @@ def parted(knowledge: KnowledgeBase, past: History) -> tuple[KnowledgeBase, Spli
     return replace(knowledge, entries=tuple(entries)), Splits((), (), numbered)
 
 
+def withheld(knowledge: KnowledgeBase, parts: Splits) -> tuple[KnowledgeBase, tuple[Example, ...]]:
+    """A knowledge base without every so many phrases of an entry, and these as questions with lines of their own."""
+    entries, out = [], []
+    for entry in knowledge.entries:
+        without = entry.variants[WITHHELD - 1 :: WITHHELD] if entry in knowledge.live else ()
+        entries.append(replace(entry, variants=tuple(one for one in entry.variants if one not in without)))
+        out += [(entry.id, one) for one in without]
+    first = min([0, *(one.line for one in parts.held_out)]) - 1
+    asked = [Example(first - place, text, expect=id, text=text) for place, (id, text) in enumerate(out)]
+    return replace(knowledge, entries=tuple(entries)), tuple(asked)
+
+
 def ground(
-    local: Local, knowledge: KnowledgeBase, parts: Splits, log: Log, warnings: list[Finding], stage: str = "listening"
+    local: Local,
+    knowledge: KnowledgeBase,
+    parts: Splits,
+    log: Log,
+    warnings: list[Finding],
+    stage: str = "listening",
+    phrases: Sequence[Example] = (),
 ) -> Ground:
     """Listen to all labelled turns, then learn what those in training teach.
 
@@ -82,8 +102,9 @@ def ground(
         log: told how far it is.
         warnings: gets one for each turn that cannot be read.
         stage: the name under which `log` is told.
+        phrases: those that were withheld.
     """
-    heard = _heard((*parts.train, *parts.validation, *parts.held_out), local, log, warnings, stage)
+    heard = _heard((*parts.train, *parts.validation, *parts.held_out, *phrases), local, log, warnings, stage)
     digest, pictures = local.pictures
     encoder = local.encoder
     photos = tuple(_pictured(local, knowledge, parts.train, heard))
@@ -99,8 +120,10 @@ def ground(
     )
     with log.stage("knowledge base"):
         adapted = local.adapt(knowledge, model)
-    validation, held = (labelled(part, heard, adapted, encoder) for part in (parts.validation, parts.held_out))
-    return Ground(model, adapted, validation, held, encoder.dim, pictures, photos)
+    validation, held, choosing = (
+        labelled(part, heard, adapted, encoder) for part in (parts.validation, parts.held_out, phrases)
+    )
+    return Ground(model, adapted, validation, held, encoder.dim, pictures, photos, tuple(choosing))
 
 
 def counts(knowledge: KnowledgeBase, past: History, parts: Splits) -> told.Counts:

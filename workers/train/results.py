@@ -264,10 +264,10 @@ class Results:
 
     `at` is when it ended, UTC ms, 0 when unknown; `model` names what was made; `budget` is the share of answers that
     may be wrong. `chosen` names one of `strategies`, `reason` says why in a sentence. `held` are the held-out
-    questions, none of which trained, stopped or calibrated anything; `selected` the threshold of the budget and of
-    others beside it, told by labelled questions, `groups` those of the budget by group of channels. `warnings` are for
-    whoever keeps the knowledge base. `finetuned` is None where nobody asked for it,
-    `aligned` where no photo belongs to an entry.
+    questions, none of which trained, chose, stopped or calibrated anything; `selected` the threshold of the budget and
+    of others beside it, told by labelled questions, `groups` those of the budget by group of channels. `warnings` are
+    for whoever keeps the knowledge base. `finetuned` is None where nobody asked for it, `aligned` where no photo
+    belongs to an entry.
     """
 
     title: str

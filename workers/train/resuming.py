@@ -17,10 +17,11 @@ from core.knowledge.entries import KnowledgeBase
 from core.knowledge.history import History
 from workers.configuration import Configuration
 from workers.train.kept import Kept
-from workers.train.log import Log
+from workers.train.log import HELD_OUT, TRAINING, Log
+from workers.train.notes import put
+from workers.train.place import LOG, NOTE, WORK, must_be_ours
 
-FORM = 1  # of what is kept; another number is not gone on with
-FOLDER, LOG = "work", "log"  # within the folder of the model
+FORM = 2  # of what is kept; another number is not gone on with
 
 
 class Work:
@@ -35,24 +36,28 @@ class Work:
         log: told in a sentence what is gone on with.
 
     Raises:
-        Broken: the folder cannot be written.
+        BadInput: the folder is somebody else's. Broken: it cannot be written.
     """
 
     def __init__(self, out: Path, mark: str, log: Log) -> None:
-        self.folder = out / FOLDER
-        note, heard = self.folder / "inputs.json", self.folder / "heard.db"
+        must_be_ours(out)
+        self.folder = out / WORK
+        note, heard = self.folder / NOTE, self.folder / "heard.db"
         told = json.dumps({"form": FORM, "inputs": mark})
         try:
             before = note.read_text(encoding="utf-8") if note.is_file() else None
             self.resumed = before == told
             if not self.resumed:
-                _forget(self.folder, heard.name)
-                shutil.rmtree(out / LOG, ignore_errors=True)
                 self.folder.mkdir(parents=True, exist_ok=True)
-                note.write_text(told, encoding="utf-8")
+                if before is not None:
+                    # Whoever kills us meanwhile leaves what no training goes on with.
+                    put(note, json.dumps({"form": FORM, "inputs": ""}).encode())
+                    _forget(self.folder, heard.name)
+                _forget_curves(out / LOG)
+                put(note, told.encode())
         except OSError as problem:
             raise Broken(f"{self.folder} cannot be written ({problem}): free space there") from problem
-        self.heard = Kept(heard)
+        self.heard = Kept(heard, log.say)
         if self.resumed:
             log.say(f"going on with the training that was interrupted: {len(self.heard)} results of listening are kept")
         elif before is not None:
@@ -97,9 +102,25 @@ def _stamps(files: Iterable[str]) -> Iterable[tuple[str, int, int]]:
 
 
 def _forget(folder: Path, but: str) -> None:
-    """Remove what is in a folder, but for one file with what SQLite keeps beside it."""
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.is_dir():
+    """Remove what is in a folder, but for its note, and one file with what SQLite keeps beside it."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif not path.name.startswith(but):
+        elif path.name != NOTE and not path.name.startswith(but):
             path.unlink()
+
+
+def _forget_curves(folder: Path) -> None:
+    """Remove what earlier trainings logged, nothing else; folders that are empty then go too."""
+    for stage in folder.iterdir() if folder.is_dir() else ():
+        for run in (stage / TRAINING, stage / HELD_OUT):
+            for events in run.glob("events.out.tfevents.*"):
+                events.unlink()
+            _forget_empty(run)
+        _forget_empty(stage)
+    _forget_empty(folder)
+
+
+def _forget_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -8,28 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import BadInput
-from core.knowledge.entries import KnowledgeBase
 from core.knowledge.files import load
-from core.knowledge.history import History, load_history
+from core.knowledge.history import Example, History, load_history
 from core.knowledge.lint import Finding, lint
 from workers.configuration import Configuration
 from workers.local import Local
-from workers.model.fusion.gate import shipped
-from workers.model.selective import select
-from workers.model.trained import FUSIONS, LATE, VECTORS
+from workers.model.trained import FUSIONS
 from workers.train import encoder, held_out, judging, parting, seeing
 from workers.train import results as told
-from workers.train.compared import Network, rivals
+from workers.train.alone import alone
+from workers.train.fusing import fused
 from workers.train.kept import Listened
 from workers.train.log import Log, read
-from workers.train.measuring import ablation, compared, measured, right, weights
-from workers.train.parting import Ground, ground
+from workers.train.parting import ground
+from workers.train.place import LOG
 from workers.train.report import write
-from workers.train.resuming import LOG, Work, inputs
-from workers.train.strategies import Points
+from workers.train.resuming import Work, inputs
 
 AUTO = "auto"  # the learned gate or fixed weights
-BUDGETS = (0.01, 0.02, 0.05)
 
 
 def train(
@@ -61,8 +57,9 @@ def train(
         before: the folder of the model in use, which the gate compares with; the shipped one by default.
 
     Raises:
-        KnowledgeError: a file is wrong, every problem named. BadInput: the encoder cannot be fine-tuned. Broken:
-            weights are missing, the folder cannot be written.
+        KnowledgeError: a file is wrong, every problem named. BadInput: the encoder cannot be fine-tuned, `out` is
+            somebody else's folder, or another training writes there. Broken: weights are missing, the folder cannot
+            be written.
     """
     if strategy not in (AUTO, *FUSIONS):
         raise BadInput(f"there is no strategy {strategy!r}: name one of {', '.join((AUTO, *FUSIONS))}")
@@ -72,21 +69,24 @@ def train(
     source = encoder.offered(configuration, knowledge) if finetune else None
     mark = inputs(knowledge, past, configuration, compare=compare, finetune=finetune, strategy=strategy)
     reduced, parts = parting.parted(knowledge, past)
-    with Work(out, mark, log) as work:
+    phrases: tuple[Example, ...] = ()
+    if source is not None and encoder.lacking(parts):
+        reduced, phrases = parting.withheld(reduced, parts)
+    with alone(out), Work(out, mark, log) as work:
         shelf = Listened.keeping(configuration, work.heard)
         with _opened(kb, configuration, shelf) as local:
-            known = ground(local, reduced, parts, log, warnings)
+            known = ground(local, reduced, parts, log, warnings, phrases=phrases)
         found = None
         if source is not None:
             folder = work.folder / "text"
             found = encoder.tune(known, reduced, source, folder, configuration.device, log)
             if found.kept:
                 with _opened(kb, configuration, shelf.speaking(folder)) as local:
-                    other = ground(local, reduced, parts, log, warnings, "listening again")
+                    other = ground(local, reduced, parts, log, warnings, "listening again", phrases)
                 found = encoder.judged(known, other, found)
                 known = replace(other, model=replace(other.model, text=folder)) if found.kept else known
         known, together = seeing.align(known, log, work.folder)
-        results = _fused(knowledge, known, out, work.folder, log, compare=compare, strategy=strategy)
+        results = fused(knowledge, known, out, work.folder, log, compare=compare, strategy=strategy)
         with log.stage("cases"):
             promotion = judging.promotion(kb, configuration, out, before, held_out.fair(parts.held_out))
         results = replace(
@@ -108,63 +108,3 @@ def train(
 
 def _opened(kb: Path, configuration: Configuration, shelf: Listened) -> AbstractContextManager[Local]:
     return Local.open(kb, configuration, builtins=False, photos=True, shelf=shelf)
-
-
-def _fused(
-    knowledge: KnowledgeBase, known: Ground, out: Path, work: Path, log: Log, *, compare: bool, strategy: str
-) -> told.Results:
-    """Choose the way of fusing, correct its confidences, save the model; how it did on what was held out."""
-    adapted, validation, held, budget = known.adapted, known.validation, known.held, knowledge.error_budget
-    shown = {(one.entry, one.name): one.shown for one in known.photos if one.shown is not None}
-    points = Points.of(adapted, known.pictures, {place: one for place, one in shown.items() if len(one) == known.words})
-    if strategy in VECTORS and not len(points.phrases):
-        raise BadInput(
-            f"--strategy {strategy} learns from phrases, and the knowledge base has none: add questions to it"
-        )
-    names = VECTORS if compare else (strategy,) if strategy in VECTORS else ()
-    ways = rivals(adapted, log, points, names, work, baseline=compare)
-    judgements = {name: measured(way, adapted, validation) for name, way in ways.items()}
-    chosen, reason = judging.chosen(judgements, validation, strategy)
-    judged, way = judgements[chosen], ways[chosen]
-    correction, fitted = judging.correction(judged, validation)
-    # Every second labelled question corrects the confidences, the others prove the thresholds.
-    sure = [float(correction(one.sure)) for one in judged[1::2]]
-    wrong = [not hit for hit in right(judged[1::2], validation[1::2])]
-    proven = [select(sure, wrong, one) for one in dict.fromkeys((budget, *BUDGETS))]
-    model = replace(
-        known.model,
-        fusion=chosen,
-        correction=correction,
-        answer_at=proven[0].threshold if proven[0].guaranteed else 0.0,
-        budget=budget,
-        gate=shipped() if chosen == LATE else None,
-        joint=way.joint if isinstance(way, Network) else None,
-    )
-    groups = judging.groups(sure, wrong, validation[1::2], budget)
-    if any(one.guaranteed for one in groups.values()):
-        model = replace(model, groups={name: one.threshold for name, one in groups.items() if one.guaranteed})
-    limits = {one.channels: model.limits(adapted.thresholds, budget, one.channels) for one in held}
-    outcomes = {name: measured(way, adapted, held) for name, way in ways.items()}
-    answers = [
-        judging.answered(one, judge, correction, limits[one.channels])
-        for one, judge in zip(held, outcomes[chosen], strict=True)
-    ]
-    model.save(out)
-    learned = {id: len(one.phrases) for id, one in model.learned.items()}
-    return told.Results(
-        title=knowledge.title,
-        language=knowledge.language,
-        model=model.encoder,
-        budget=budget,
-        counts=told.Counts(0, 0),
-        strategies=tuple(compared(ways[name], outcomes[name], held, budget) for name in ways),
-        chosen=chosen,
-        reason=reason,
-        entries=told.qualities(knowledge, answers, learned),
-        held=tuple(answers),
-        ablation=ablation(ways[chosen], adapted, held, model.limits(adapted.thresholds, budget).answer_at),
-        weights=weights(held, len(adapted.entries)) if chosen == LATE else (),
-        calibration=fitted,
-        selected=tuple(proven) if validation else (),
-        groups=groups,
-    )

@@ -15,6 +15,7 @@ from workers.train import results as told
 from workers.train.aligning import Pairs, Recipe, aligned
 from workers.train.log import Log
 from workers.train.measuring import Asked
+from workers.train.notes import note, put
 from workers.train.parting import Ground
 
 STAGE = "alignment"
@@ -49,17 +50,16 @@ def align(ground: Ground, log: Log, work: Path, recipe: Recipe | None = None) ->
     pairs, recipe = pairs_of(ground), recipe or Recipe()
     if pairs is None:
         return ground, None
-    note, file = work / "aligned.json", work / "alignment.safetensors"
-    if note.is_file():
-        found = wire.loads(told.Aligned, note.read_text(encoding="utf-8"))
-        alignment = Alignment.from_bytes(file.read_bytes()) if found.kept else None
-    else:
+    known, file = work / "aligned.json", work / "alignment.safetensors"
+    found = note(told.Aligned, known)
+    alignment = _kept(file) if found is not None and found.kept else None
+    if found is None or (found.kept and alignment is None):
         with log.stage(STAGE, recipe.steps) as stage:
             matrix, found = aligned(pairs, recipe, tell=stage.step)
         alignment = None if matrix is None else Alignment(ground.model.image, ground.model.encoder, matrix)
         if alignment is not None:
-            file.write_bytes(alignment.to_bytes())
-        note.write_text(wire.dumps(found), encoding="utf-8")
+            put(file, alignment.to_bytes())
+        put(known, wire.dumps(found).encode())
     if alignment is None:
         return ground, found
     photos = tuple(
@@ -73,6 +73,14 @@ def align(ground: Ground, log: Log, work: Path, recipe: Recipe | None = None) ->
         validation=_seen(ground, ground.validation, alignment),
         held=_seen(ground, ground.held, alignment),
     ), found
+
+
+def _kept(file: Path) -> Alignment | None:
+    """What an earlier training kept; None where that cannot be read."""
+    try:
+        return Alignment.from_bytes(file.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _seen(ground: Ground, asked: Sequence[Asked], alignment: Alignment) -> list[Asked]:

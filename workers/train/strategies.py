@@ -111,8 +111,7 @@ def fit(
     dice = np.random.default_rng(seed)
     net = Strategy(dimensions, points.prototypes())
     adam = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=0.01)
-    alone = np.bincount(points.phrase_of, minlength=points.entries)[points.phrase_of] < 2
-    held = (dice.random(len(points.phrases)) < HELD) & ~alone
+    held = held_back(points, dice)
     valid = composed(points, np.flatnonzero(held), dice, 4 * BATCH) if held.sum() > 3 else None
     known = np.flatnonzero(~held)
     best, kept, worse, step = np.inf, _copied(net), 0, 0
@@ -155,6 +154,12 @@ def fit(
         net.load_state_dict(kept)
     net.eval()
     return net
+
+
+def held_back(points: Points, dice: np.random.Generator) -> NDArray[np.bool_]:
+    """(phrases,) those that `fit` does not train on, told by the first that its source of chance draws."""
+    alone = np.bincount(points.phrase_of, minlength=points.entries)[points.phrase_of] < 2
+    return np.asarray((dice.random(len(points.phrases)) < HELD) & ~alone)
 
 
 def _copied(net: Strategy) -> dict[str, Tensor]:

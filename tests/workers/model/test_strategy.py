@@ -17,9 +17,10 @@ from tests.workers.model.test_adapt import pictures
 from tests.workers.model.wordy import SHOP, Wordy, knowledge
 from workers.model.ablation import card
 from workers.model.adapt import Adapted, adapt
+from workers.model.calibration import Thresholds
 from workers.model.fusion.joint import Dimensions, inputs
 from workers.model.fusion.opinions import Opinion, beforehand
-from workers.model.fusion.strategy import STRATEGIES, Joint
+from workers.model.fusion.strategy import STRATEGIES, Joint, prototypes
 from workers.model.heard import Said, hear
 from workers.model.scoring import Scored, score
 from workers.model.trained import JOINT, VECTORS, Trained
@@ -36,7 +37,7 @@ ADAPTED = adapt(
 def trained(strategy: str, steps: int = 70) -> Joint:
     points = Points.of(ADAPTED, LOOKS["damaged"].shape[1])
     dimensions = Dimensions(strategy, WORDY.dim, points.photos.shape[1], hidden=24, channels=points.channels)
-    return Joint.of(fit(dimensions, points, steps=steps), dimensions, ADAPTED.entries)
+    return Joint.of(fit(dimensions, points, steps=steps), dimensions, ADAPTED.entries, points.prototypes())
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,50 @@ def test_a_knowledge_base_that_has_changed_since(joints: dict[str, Joint]) -> No
         assert joint.over(adapted) is over  # made once
         assert ask(joint, Said(text="gift wrapping"), adapted).candidates[0].entry == "gift"
         assert ask(joint, Said(text="opening hours"), adapted).candidates[0].entry == "hours"
+
+
+def swapped(changed: Entry, id: str) -> Adapted:
+    """The knowledge base with another entry in the place of one."""
+    return adapt(replace(KNOWN, entries=tuple(changed if one.id == id else one for one in KNOWN.entries)), text=WORDY)
+
+
+def test_an_entry_that_is_about_something_else_by_now(joints: dict[str, Joint]) -> None:
+    gift = Entry(id="track", question="can I have gift wrapping", variants=("gift paper please",), answer={})
+    edited, new = swapped(gift, "track"), swapped(replace(gift, id="gift"), "track")
+    for joint in joints.values():
+        found, wanted = (ask(joint, Said(text="gift wrapping"), one).candidates[0] for one in (edited, new))
+        assert (found.entry, wanted.entry) == ("track", "gift")
+        assert found.score > 0.9 * wanted.score
+        (left,) = (
+            one.score for one in ask(joint, Said(text="where is my parcel"), edited).candidates if one.entry == "track"
+        )
+        assert left < found.score / 2  # of what it was about
+
+
+def test_an_entry_with_one_more_phrase(joints: dict[str, Joint]) -> None:
+    (refund,) = (one for one in KNOWN.entries if one.id == "refund")
+    edited = swapped(replace(refund, variants=(*refund.variants, "give the money back")), "refund")
+    for joint in joints.values():
+        for text in ("give the money back", "refund status please"):
+            assert ask(joint, Said(text=text), edited).candidates[0].entry == "refund"
+
+
+def test_what_nobody_edited_scores_as_it_was_trained(joints: dict[str, Joint]) -> None:
+    for joint in joints.values():
+        again = Joint.from_bytes(joint.to_bytes())
+        assert joint.means is not None and again.means is not None
+        np.testing.assert_array_equal(again.means, joint.means)
+        net = again.network(ADAPTED.entries, prototypes(adapt(KNOWN, text=WORDY)))
+        np.testing.assert_array_equal(net.heads.prototypes.detach().numpy(), joint.weights["heads.prototypes"])
+
+
+def test_one_of_an_earlier_version_is_read(joints: dict[str, Joint]) -> None:
+    old = Joint.from_bytes(rewritten(joints["early"]))  # without means
+    assert old.means is None
+    assert ask(old, Said(text="cancel my order")) == ask(joints["early"], Said(text="cancel my order"))
+    assert Joint.from_bytes(old.to_bytes()).means is None
+    with pytest.raises(ValueError, match="means of other dimensions"):
+        Joint.from_bytes(rewritten(joints["early"], form=2))
 
 
 def test_vectors_of_another_space_are_left_out(joints: dict[str, Joint]) -> None:
@@ -180,6 +225,18 @@ def test_a_strategy_of_another_version_says_what_to_do(joints: dict[str, Joint],
     (tmp_path / "model.json").write_text(json.dumps(plain | {"fusion": "telepathy"}))
     with pytest.raises(BadInput, match=r"unknown strategy 'telepathy', known are late, fixed, early.*train again"):
         Trained.load(tmp_path)
+
+
+def test_thresholds_made_for_opinions_are_never_a_strategys(joints: dict[str, Joint]) -> None:
+    ours = Thresholds(0.6, 0.3)
+    bare = Trained("wordy", fusion="early", joint=joints["early"])  # as an earlier version saved it
+    assert bare.limits(ours, 0.02) == Thresholds(1.0, 0.3, 1.0)
+    assert bare.sure(1.0) < 1.0  # it only asks back, however sure
+    known = replace(bare, estimate=0.8, budget=0.02)
+    assert known.limits(ours, 0.02) == known.limits(ours, 0.05) == Thresholds(0.8, 0.3, 0.8)
+    assert not known.proven(0.02, ["text"])  # an estimate is no guarantee
+    assert known.limits(ours, 0.01).answer_at == 1.0
+    assert replace(known, joint=None, fusion="late").limits(ours, 0.05) == ours
 
 
 def test_a_strategy_of_other_encoders_says_what_to_do(joints: dict[str, Joint]) -> None:

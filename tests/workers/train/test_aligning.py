@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from workers.model.alignment import projected
-from workers.train.aligning import Pairs, Recipe, aligned, better, contrast, fit, normalised
+from workers.train.aligning import Pairs, Recipe, aligned, better, contrast, fit, normalised, proven
+from workers.train.results import Retrieved, Share
 
 ENTRIES, EACH, LOOKS, WORDS = 24, 5, 20, 16
 QUICK = Recipe(steps=80, look=20, batch=24, rate=1e-2, decay=0.1, left_out=0.1)
@@ -60,7 +61,7 @@ def test_pictures_that_tell_nothing_are_left_to_conse() -> None:
 def test_one_photo_an_entry_is_judged_by_held_out_entries() -> None:
     matrix, found = aligned(pairs(each=1, entries=60), QUICK)
     assert found.seen.held == 0 and found.unseen.held == 30
-    assert (matrix is not None) == found.kept == better(found.unseen.sooner, found.unseen.later)
+    assert (matrix is not None) == found.kept == proven(found.seen, found.unseen)
 
 
 @pytest.mark.parametrize("entries", [1, 2, 3])
@@ -99,6 +100,19 @@ def test_matching_rows_are_told_from_others() -> None:
 def test_chance_is_no_proof() -> None:
     assert not better(0, 0) and not better(3, 0) and not better(4, 0) and not better(20, 15)
     assert better(5, 0) and better(30, 10)
+
+
+def found(before: int, after: int, sooner: int, later: int, held: int = 27) -> Retrieved:
+    return Retrieved(held, Share.of(before, held), Share.of(after, held), sooner=sooner, later=later)
+
+
+def test_nobody_is_found_less_often_at_once() -> None:
+    good = found(20, 24, 12, 2)
+    assert proven(good, found(6, 6, 15, 5)) and proven(good, found(6, 7, 15, 5)) and proven(good, Retrieved())
+    assert not proven(good, found(6, 4, 15, 5))  # sooner, but fewer of them first
+    assert not proven(found(20, 19, 12, 2), found(6, 6, 15, 5))
+    assert not proven(good, found(6, 6, 5, 15))
+    assert not proven(Retrieved(), found(6, 5, 15, 2)) and proven(Retrieved(), found(6, 6, 15, 2))
 
 
 def test_without_training_what_is_there_stays() -> None:

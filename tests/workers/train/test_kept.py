@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,7 +89,49 @@ def test_a_shape_is_part_of_what_a_picture_is(tmp_path: Path) -> None:
     kept.close()
 
 
-def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_none_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "heard.db").write_bytes(b"nothing like a database" * 100)
-    with pytest.raises(Broken, match=r"heard\.db .*delete it, then train again"):
-        Kept(tmp_path / "heard.db")
+    said: list[str] = []
+    kept = Kept(tmp_path / "heard.db", said.append)
+    assert len(said) == 1 and "cannot be read" in said[0] and said[0].endswith("it is listened to again")
+    kept.put("key", b"told")
+    assert kept.get("key") == b"told" and len(kept) == 1
+    kept.close()
+
+
+def test_one_that_is_damaged_meanwhile_is_listened_to_again(tmp_path: Path) -> None:
+    path = tmp_path / "heard.db"
+    kept = Kept(path)
+    for n in range(200):
+        kept.put(f"key {n}", b"told" * 100)
+    kept.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))  # the header is whole, no page behind it
+    said: list[str] = []
+    again = Kept(path, said.append)
+    assert again.get("key 7") is None and len(said) == 1 and "cannot be read" in said[0]
+    ears = Ears()
+    assert KeptSpeech(ears, again).transcribe([np.zeros(3, np.float32)] * 2)[1].text == "3 samples"
+    assert ears.heard == 1 and len(said) == 1  # kept again
+    again.close()
+
+
+def test_a_full_disk_is_told_once_and_the_training_goes_on(tmp_path: Path) -> None:
+    Kept(tmp_path / "heard.db").close()
+    said: list[str] = []
+    kept = Kept(tmp_path / "heard.db", said.append)
+    kept.put("before", b"told")
+    with sqlite3.connect(tmp_path / "heard.db") as other:  # SQLite's own way to refuse: what was written must not stay
+        other.execute("CREATE TRIGGER full BEFORE INSERT ON kept BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    other.close()
+    ears = Ears()
+    found = KeptSpeech(ears, kept).transcribe([np.zeros(n, np.float32) for n in (4, 5, 4)])
+    assert [one.text for one in found] == ["4 samples", "5 samples", "4 samples"] and ears.heard == 3
+    assert len(said) == 1 and "cannot be kept" in said[0] and "disk is full" in said[0]
+    assert kept.get("before") == b"told"
+    kept.close()
+
+
+def test_a_folder_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(Broken, match=r"heard\.db .*free space there"):
+        Kept(Path("/proc/nowhere/heard.db"))

@@ -72,6 +72,18 @@ def test_everything_is_seen_through_the_projection(ground: Ground, tmp_path: Pat
     assert [one.example for one in after.held] == [one.example for one in ground.held]
 
 
+@pytest.mark.parametrize("torn", ["aligned.json", "alignment.safetensors"])
+def test_what_was_torn_by_a_kill_is_made_again(ground: Ground, tmp_path: Path, torn: str) -> None:
+    with Log() as log:
+        found = align(ground, log, tmp_path, QUICK)[1]
+        for content in (b"", (tmp_path / torn).read_bytes()[:40]):
+            (tmp_path / torn).write_bytes(content)
+            again, told = align(ground, log, tmp_path, QUICK)
+            assert told == found and again.model.alignment is not None
+        assert len(log.timed) == 3
+        assert align(ground, log, tmp_path, QUICK)[1] == found and len(log.timed) == 3
+
+
 def test_without_photos_or_where_the_encoder_knows_words_nothing_is_trained(ground: Ground, tmp_path: Path) -> None:
     tower = tuple(replace(one, shown=np.ones(7, np.float32)) for one in ground.photos)
     for some in (replace(ground, photos=()), replace(ground, photos=tower)):

@@ -1,8 +1,10 @@
 """A strategy that fuses vectors, as a model keeps it: the network, its dimensions, what it was trained with.
 
-The file is a safetensors one whose header holds the dimensions with the entries' ids. A knowledge base that has other
-entries by now can still be asked: each entry the network does not know is scored by the mean of its phrases, which is
-what every prototype begins with.
+The file is a safetensors one whose header holds the dimensions with the entries' ids. A knowledge base that has been
+edited can still be asked: each entry the network does not know is scored by the mean of its phrases, which is what
+every prototype begins with. With each one that it knows the file keeps that mean as it was. What training has added to
+it is added to the present mean, the less the more the two differ: an entry that is about something else by now is
+scored like a new one.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ from workers.model.fusion.weighted import Weighted
 from workers.model.heads import Floats
 
 STRATEGIES = ("early", "weighted", "attention", "serial")
-FORM = 1  # of the file; another number is not read
+FORM = 2  # of the file; another number is not read, but for 1, which has no means: its prototypes stay as they are
+_FORMS = (1, FORM)
+_MEANS = "means"
+_ROUNDED = 1e-3  # of a mean: phrases' vectors are kept in half precision
 _KEPT = 6  # knowledge bases, each with its prototypes, that stay in memory
 _TWICE = "body.heads."  # the heads again
 
@@ -75,20 +80,25 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joint:
-    """A trained strategy; `weights` by the names of `Strategy.state_dict`, prototypes in the order of `entries`."""
+    """A trained strategy; `weights` by the names of `Strategy.state_dict`, prototypes in the order of `entries`.
+
+    `means` (entries, words) are the mean phrases that the prototypes began with, None where an earlier version of this
+    program did not keep them.
+    """
 
     dimensions: Dimensions
     entries: tuple[str, ...]
     weights: dict[str, Floats]
+    means: Floats | None = None
     _known: list[tuple[Adapted, Asked]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def of(cls, net: Strategy, dimensions: Dimensions, entries: Sequence[str]) -> Joint:
-        """A network as it was trained."""
+    def of(cls, net: Strategy, dimensions: Dimensions, entries: Sequence[str], means: Floats) -> Joint:
+        """A network as it was trained, with the mean phrases that its prototypes began with."""
         state = net.state_dict().items()
         weights = {name: value.numpy().copy() for name, value in state if not name.startswith(_TWICE)}
-        return cls(dimensions, tuple(entries), weights)
+        return cls(dimensions, tuple(entries), weights, np.array(means, dtype=np.float32))
 
     def over(self, adapted: Adapted) -> Fusion:
         """The strategy for a knowledge base's present entries."""
@@ -102,14 +112,13 @@ class Joint:
             return asked
 
     def network(self, entries: Sequence[str], fresh: Floats) -> Strategy:
-        """The network over some entries; `fresh` (entries, words) are the prototypes of those it does not know.
+        """The network over some entries; `fresh` (entries, words) are the means of their phrases by now.
 
         Raises:
             ValueError: the weights are not those of a network of these dimensions.
         """
         rows = {id: place for place, id in enumerate(self.entries)}
-        trained = self.weights["heads.prototypes"]
-        chosen = [trained[rows[id]] if id in rows else one for id, one in zip(entries, fresh, strict=True)]
+        chosen = [self._prototype(rows[id], one) if id in rows else one for id, one in zip(entries, fresh, strict=True)]
         stacked = np.stack(chosen) if chosen else np.zeros((0, self.dimensions.words), np.float32)
         try:
             net = Strategy(self.dimensions, np.asarray(stacked, dtype=np.float32))
@@ -126,10 +135,23 @@ class Joint:
         net.eval()
         return net
 
+    def _prototype(self, row: int, now: Floats) -> Floats:
+        """(words,) of an entry whose phrases' mean is `now`."""
+        trained: Floats = self.weights["heads.prototypes"][row]
+        if self.means is None:
+            return trained
+        then = self.means[row]
+        if np.allclose(now, then, atol=_ROUNDED):
+            return trained
+        alike = float(np.clip(now @ then, 0, 1))  # both of length 1, or 0
+        return np.asarray(now + alike * (trained - then), dtype=np.float32)
+
     def to_bytes(self) -> bytes:
         """A safetensors file with the dimensions in its header."""
-        told = {"form": FORM, "dimensions": asdict(self.dimensions), "entries": self.entries}
-        return bytes(save(self.weights, metadata={"strategy": json.dumps(told)}))
+        means = {} if self.means is None else {_MEANS: self.means}
+        form = 1 if self.means is None else FORM
+        told = {"form": form, "dimensions": asdict(self.dimensions), "entries": self.entries}
+        return bytes(save(self.weights | means, metadata={"strategy": json.dumps(told)}))
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> Joint:
@@ -144,9 +166,10 @@ class Joint:
             told = json.loads(json.loads(stored[8 : 8 + length])["__metadata__"]["strategy"])
             form, plain, entries = told["form"], told["dimensions"], tuple(told["entries"])
             weights = load(stored)
+            means = weights.pop(_MEANS, None)
         except Exception as problem:  # safetensors has errors of its own kind
             raise ValueError(f"no whole strategy: {problem}") from problem
-        if form != FORM:
+        if form not in _FORMS:
             raise ValueError(f"a strategy of form {form}, {FORM} is read")
         if plain.get("strategy") not in STRATEGIES:
             raise ValueError(f"the strategy {plain.get('strategy')!r}, known are {', '.join(STRATEGIES)}")
@@ -159,8 +182,10 @@ class Joint:
         trained = weights.get("heads.prototypes")
         if trained is None or trained.shape != (len(entries), dimensions.words):
             raise ValueError("weights for other dimensions than it names: the entries' prototypes")
-        joint = cls(dimensions, entries, weights)
-        joint.network(entries, trained)
+        if form == FORM and (means is None or means.shape != trained.shape):
+            raise ValueError("means of other dimensions than it names, or none")
+        joint = cls(dimensions, entries, weights, means)
+        joint.network(entries, trained if means is None else means)
         return joint
 
 
