@@ -15,7 +15,10 @@ import structlog
 
 from core.archives import Limits, to_zip, unpack
 from core.errors import BadInput, PolydeskError
+from core.knowledge.entries import KnowledgeBase
+from workers.configuration import Configuration
 from workers.model.optimised import forms
+from workers.model.shelf import Shelf
 from workers.model.trained import FILE, Trained
 
 log = structlog.get_logger()
@@ -31,6 +34,29 @@ def packed(folder: Path) -> bytes:
     """A model's folder as one zip file, without what answers nothing."""
     hidden = {path.name for path in folder.iterdir() if path.name.startswith(".")}  # checkpoints to go on from
     return to_zip(folder, without={*NOT_THE_MODEL, *hidden})
+
+
+def ready(folder: Path, knowledge: KnowledgeBase, configuration: Configuration) -> bytes:
+    """A model's folder `packed` for a release, once it is sure that a worker can answer with it.
+
+    Args:
+        folder: what `polydesk train` or `polydesk optimise` wrote.
+        knowledge: what the release holds.
+        configuration: the workers' settings.
+
+    Raises:
+        BadInput: it holds no model, too large a one, or one made for other encoders. Broken: one of its encoders is
+            damaged, or weights are missing.
+    """
+    Trained.load(folder), forms(folder)  # before anything is packed, so that what is wrong is told of this folder
+    raw = packed(folder)
+    with tempfile.TemporaryDirectory() as place:
+        there = Models(lambda _: raw, Path(place)).folder("model")
+        trained = Trained.load(there)
+        shelf = Shelf.of(configuration).beside(trained.text, forms(there))
+        image = shelf.image.digest if trained.joint is not None else ""
+        trained.must_fit(shelf.text(knowledge.language).digest, image)
+    return raw
 
 
 class Models:
