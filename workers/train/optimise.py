@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from workers.evaluation import evaluate
 from workers.local import Local
 from workers.model import optimised
 from workers.model.shelf import Shelf
-from workers.model.trained import FILE, TEXT, Trained
+from workers.model.trained import ALIGNMENT, FILE, TEXT, Trained
 from workers.train.forms import subjects
 from workers.train.likeness import Tolerance
 from workers.train.log import Log
@@ -172,13 +173,18 @@ def _assemble(model: Path, target: Path, trained: Trained, taken: Mapping[str, P
     shutil.copytree(model, target, ignore=lambda folder, names: [one for one in names if _spare(one)])
     told = json.loads((target / FILE).read_text(encoding="utf-8"))
     told[optimised.FORMS] = {}
+    digests = {of: optimised.read(folder).digest for of, folder in taken.items()}
     for of, folder in taken.items():
         name = TEXT if trained.text is not None and of == trained.encoder else f"{optimised.FORMS}/{folder.name}"
         shutil.rmtree(target / name, ignore_errors=True)
         shutil.copytree(folder, target / name)
         told[optimised.FORMS][of] = name
-        digest = optimised.read(folder).digest
-        told |= {key: digest for key in ("encoder", "image") if told.get(key) == of}
+    told |= {key: digests[told[key]] for key in ("encoder", "image") if told.get(key) in digests}
+    if trained.alignment is not None:  # within the tolerance the forms' vectors are those it was trained on
+        image, text = (digests.get(one, one) for one in (trained.alignment.image, trained.alignment.text))
+        stored = replace(trained.alignment, image=image, text=text).to_bytes()
+        (target / ALIGNMENT).write_bytes(stored)
+        told["parts"][ALIGNMENT] = hashlib.sha256(stored).hexdigest()
     (target / FILE).write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
