@@ -25,7 +25,7 @@ from workers.train.sample import Sample, gather
 from workers.train.weighed import ORIGINAL, PAGE, TABLE, Asked, Optimised, Row, Tried, markdown, plain
 from workers.train.weighing import weigh
 
-_LEFT = ("log",)  # of a training, which no answer needs
+_LEFT = ("log", "work")  # of a training, which no answer needs
 
 
 def optimise(
@@ -123,6 +123,8 @@ class _Work:
         _assemble(self.model, made, self.trained, taken)
         (made / TABLE).write_text(plain(found) + "\n", encoding="utf-8")
         (made / PAGE).write_text(markdown(found), encoding="utf-8")
+        for path in (made, *made.rglob("*")):  # customers' words are in it
+            path.chmod(0o700 if path.is_dir() else 0o600)
         if self.out.exists():
             self.out.rename(scratch / "old")
         made.rename(self.out)

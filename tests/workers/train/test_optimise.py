@@ -122,6 +122,18 @@ def test_what_was_aligned_with_an_encoder_fits_its_form(kb: Path, bare: Configur
     assert made.alignment.fits("clip", made.encoder) and (made.alignment.matrix == matrix).all()
 
 
+def test_customers_words_are_for_the_owner_alone(kb: Path, bare: Configuration, tmp_path: Path) -> None:
+    model = trained(tmp_path / "m", "text-x")
+    for name in ("work/heard.db", "log/events", "report.html"):
+        (model / name).parent.mkdir(exist_ok=True)
+        (model / name).write_text("what a customer said")
+    run(model, tmp_path / "out", bare, ALL, kb)
+    made = tmp_path / "out"
+    assert not (made / "work").exists() and not (made / "log").exists() and (made / "forms").is_dir()
+    assert {path.stat().st_mode & 0o777 for path in (made, *made.rglob("*")) if path.is_dir()} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in made.rglob("*") if path.is_file()} == {0o600}
+
+
 def test_a_form_that_loses_is_named_and_left(kb: Path, bare: Configuration, tmp_path: Path) -> None:
     found = run(trained(tmp_path / "m", "text-x"), tmp_path / "out", bare, NONE, kb)
     assert [taken for _, taken in ways(found)] == [True, False, False]
