@@ -25,6 +25,7 @@ from workers.train.sample import Sample, gather
 from workers.train.weighed import ORIGINAL, PAGE, TABLE, Asked, Optimised, Row, Tried, markdown, plain
 from workers.train.weighing import weigh
 
+_MAKING = ".making-"  # what the name of a folder on its way begins with
 _LEFT = ("log", "work")  # of a training, which no answer needs
 
 
@@ -66,9 +67,9 @@ def optimise(
     )
     with log.stage("samples"):
         sample = gather(trained, [*samples, *([kb] if kb is not None else [])])
-    parent = _parent(out)
+    place = _place(out)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.making-", dir=parent) as scratch:
+        with tempfile.TemporaryDirectory(prefix=_MAKING, dir=place) as scratch:
             return work.done(sample, kb, Path(scratch))
     except OSError as problem:
         raise Broken(f"the optimised model cannot be written to {out} ({problem}): free space there") from problem
@@ -125,9 +126,7 @@ class _Work:
         (made / PAGE).write_text(markdown(found), encoding="utf-8")
         for path in (made, *made.rglob("*")):  # customers' words are in it
             path.chmod(0o700 if path.is_dir() else 0o600)
-        if self.out.exists():
-            self.out.rename(scratch / "old")
-        made.rename(self.out)
+        _put(made, self.out)
         return found
 
     def _asked(self, kb: Path, model: Path, stage: str) -> Asked:
@@ -149,19 +148,41 @@ def check(model: Path, out: Path) -> Trained:
         raise BadInput(f"--out {out} must lie apart from --model {model}: name another folder")
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is not a folder: name one for the optimised model")
-    if out.is_dir() and any(out.iterdir()) and not (out / TABLE).is_file():
+    others = [one for one in out.iterdir() if not one.name.startswith(_MAKING)] if out.is_dir() else []
+    if others and not (out / TABLE).is_file():
         raise BadInput(f"{out} holds other files: name an empty folder, or one that optimise made")
     return trained
 
 
-def _parent(out: Path) -> Path:
+def _place(out: Path) -> Path:
+    """Where the folder is put together: in itself where it is there, since it may be a mount point, else beside it."""
+    place = out.absolute() if out.is_dir() else out.absolute().parent
     try:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out.absolute().parent):
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as problem:
         raise BadInput(f"{out} cannot be made ({problem.strerror}): name a folder that you may write to") from problem
-    return out.absolute().parent
+    return place
+
+
+def _put(made: Path, out: Path) -> None:
+    """Give a folder its name, or its content to a folder that is there.
+
+    `model.json` goes first and comes last, so that what is half done is no model; the table that makes it ours is
+    always there.
+    """
+    if not out.exists():
+        made.rename(out)
+        return
+    for old in sorted(out.iterdir(), key=lambda one: one.name != FILE):
+        if old.is_dir() and not old.is_symlink():
+            if old.name != made.parent.name:  # which holds it
+                shutil.rmtree(old)
+        elif old.name != TABLE:
+            old.unlink()
+    for new in sorted(made.iterdir(), key=lambda one: (one.name == FILE, one.name != TABLE)):
+        new.rename(out / new.name)
 
 
 def _assemble(model: Path, target: Path, trained: Trained, taken: Mapping[str, Path]) -> None:

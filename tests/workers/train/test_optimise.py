@@ -134,6 +134,22 @@ def test_customers_words_are_for_the_owner_alone(kb: Path, bare: Configuration, 
     assert {path.stat().st_mode & 0o777 for path in made.rglob("*") if path.is_file()} == {0o600}
 
 
+def test_a_folder_that_cannot_be_renamed_gets_its_content(
+    kb: Path, bare: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The working directory, like a mount point, cannot be renamed, and what lies beside it may be locked."""
+    model, out = trained(tmp_path / "m", "text-x"), tmp_path / "out"
+    out.mkdir()
+    (out / ".making-killed").mkdir()  # of a call that was killed
+    monkeypatch.chdir(out)
+    run(model, Path(), bare, ALL, kb)
+    first = (out / "optimised.json").read_text()
+    assert forms(out) and Trained.load(out).learned == Trained.load(model).learned
+    run(model, Path(), bare, NONE, kb)
+    assert not forms(out) and (out / "optimised.json").read_text() != first
+    assert {path.name for path in out.iterdir()} == {"model.json", "optimised.json", "optimised.md"}
+
+
 def test_a_form_that_loses_is_named_and_left(kb: Path, bare: Configuration, tmp_path: Path) -> None:
     found = run(trained(tmp_path / "m", "text-x"), tmp_path / "out", bare, NONE, kb)
     assert [taken for _, taken in ways(found)] == [True, False, False]
