@@ -16,9 +16,9 @@ from workers.configuration import Configuration
 from workers.evaluation import evaluate
 from workers.local import Local
 from workers.model import optimised
-from workers.model.shelf import Shelf
+from workers.model.shelf import AUTO, MINILM, Shelf
 from workers.model.trained import ALIGNMENT, FILE, TEXT, Trained
-from workers.train.forms import subjects
+from workers.train.forms import Subject, subjects
 from workers.train.likeness import Tolerance
 from workers.train.log import Log
 from workers.train.sample import Sample, gather
@@ -94,11 +94,8 @@ class _Work:
         taken: dict[str, Path] = {}
         (scratch / "forms").mkdir()
         before = self._asked(kb, self.model, "cases before") if kb is not None else None
-        own = self.configuration
-        if self.trained.text is not None:
-            own = replace(own, text_model=str(self.trained.text))
-        models = own.models if self.weigh_memory else None
-        for number, subject in enumerate(subjects(own, Shelf.of(own), self.trained.text), 1):
+        models = self.configuration.models if self.weigh_memory else None
+        for number, subject in enumerate(self._subjects(), 1):
             with self.log.stage(f"encoder {number}"):
                 measured, best = weigh(subject, scratch / "forms", sample, self.limits, models)
             if best is not None and kb is not None and before is not None:
@@ -114,7 +111,7 @@ class _Work:
         found = Optimised(
             at=int(time.time() * 1000),
             tolerance=self.limits,
-            sentences=len(sample.sentences),
+            sentences=len(sample.sentences) + len(sample.others),
             pictures=len(sample.asked),
             rows=(*rows, *_untouched()),
             cases=tuple(cases),
@@ -128,6 +125,12 @@ class _Work:
             path.chmod(0o700 if path.is_dir() else 0o600)
         _put(made, self.out)
         return found
+
+    def _subjects(self) -> list[Subject]:
+        own, text = self.configuration, self.trained.text
+        if text is not None and own.text_model not in (AUTO, MINILM):
+            own = replace(own, text_model=str(text))  # the settings do not use it, but it is what was asked about
+        return subjects(own, Shelf.of(own, text), text)
 
     def _asked(self, kb: Path, model: Path, stage: str) -> Asked:
         with self.log.stage(stage), Local.open(kb, self.configuration, model, builtins=False) as local:
