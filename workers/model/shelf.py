@@ -94,7 +94,7 @@ class Shelf:
     @property
     def apart(self) -> frozenset[str]:
         """The digests of the text encoders that only it has loaded, not the shelf that it stands beside."""
-        shared = [] if self._rest is None else [id(one) for one in self._rest._loaded.values()]
+        shared = [] if self._rest is None else [id(one) for one in list(self._rest._loaded.values())]
         texts = [one for name, one in self._loaded.items() if name.startswith(_TEXT)]
         return frozenset(one.digest for one in texts if id(one) not in shared)
 
