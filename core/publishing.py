@@ -57,6 +57,10 @@ class Publishing:
         """A photo or picture of the draft or a release."""
         return self._store.blobs.get(sha)
 
+    async def keep(self, model: bytes) -> str:
+        """Store a packed model, for `publish` to name within the hour; its blob."""
+        return await self._store.keep(model)
+
     async def seed(self, path: Path) -> bool:
         """Import and publish `path` where nothing was ever published; False, with nothing read, where something was."""
         if await self._store.read(lambda tx: tx.knowledge.live(self._kb_id)) is not None:
@@ -92,21 +96,27 @@ class Publishing:
         self._bell.ring(self._kb_id)
         return release.knowledge
 
-    async def publish(self, *, by: str = "", note: str = "") -> ReleaseRow:
+    async def publish(self, *, by: str = "", note: str = "", model: str | None = None) -> ReleaseRow:
         """Make the draft the next release, live for the next question.
+
+        The trained model in the blob `model` answers it, the shipped one where that is empty; None keeps what is in
+        force.
 
         A worker prepares it first, so that no customer waits for the encoding of a changed entry; without a worker it
         goes live all the same and is prepared by the first question.
 
         Raises:
-            KnowledgeError: the draft breaks a rule of the format; nothing was published.
+            KnowledgeError: the draft breaks a rule of the format; nothing was published. BadInput: there is no draft,
+                or the model's blob is gone.
         """
         knowledge = await self.draft()
         problems = check(knowledge)
         if problems:
             raise KnowledgeError(problems)
         live, count = await self._seen()
-        return await self._release(knowledge, live.model if live else "", count, by=by, note=note)
+        if model is None:
+            model = live.model if live else ""
+        return await self._release(knowledge, model, count, by=by, note=note)
 
     async def answer_with(self, model: str, *, by: str = "", note: str = "") -> ReleaseRow:
         """Publish what is live again, answered with the trained model in this blob; empty: with the shipped one.
@@ -121,8 +131,6 @@ class Publishing:
             raise BadInput("there is no release yet that a model could answer: publish the draft first")
         if live.model == model:
             raise BadInput("this model is in force already" if model else "the shipped model is in force already")
-        if model and not self._store.blobs.exists(model):
-            raise BadInput("this model was deleted meanwhile, since no release used it: train again")
         return await self._release(live.knowledge, model, count, by=by, note=note)
 
     async def _seen(self) -> tuple[Release | None, int]:
@@ -132,6 +140,8 @@ class Publishing:
         return wire.loads(Release, await self._store.fetch(live.blob)) if live else None, rows[0].number if rows else 0
 
     async def _release(self, knowledge: KnowledgeBase, model: str, last: int, *, by: str, note: str) -> ReleaseRow:
+        if model and not self._store.blobs.exists(model):
+            raise BadInput("this model was deleted meanwhile, since no release used it: train again")
         number = last + 1
         blob = await self._store.keep(wire.dumps(Release(self._kb_id, number, knowledge, model)).encode())
         await self._warm(blob)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -13,24 +12,25 @@ import structlog
 
 from core import wire
 from core.asking import Prediction, Question
-from core.errors import BadInput, Broken, PolydeskError, Unreadable
+from core.errors import BadInput, Broken, PolydeskError
 from core.knowledge.entries import KnowledgeBase, Release
 from core.knowledge.lint import Finding
 from core.store.blobs import BlobFolder
 from workers import media
 from workers.configuration import Configuration
 from workers.encodings import Encodings
+from workers.examples import Examples
 from workers.media import images
 from workers.model.ablation import card
 from workers.model.adapt import Adapted, adapt
 from workers.model.conse import Conse
-from workers.model.encodings import EncodingCache, key
+from workers.model.encodings import EncodingCache
 from workers.model.heads import Floats
 from workers.model.heard import Said, hear
 from workers.model.ports import ImageFeatures, TextEncoder, WordTower
 from workers.model.scoring import Scored, score_all
 from workers.model.shelf import Shelf
-from workers.model.trained import LEARNED, Trained
+from workers.model.trained import Trained
 from workers.models import Models
 from workers.perceiving import Perceived, Read, perceive
 from workers.recalling import Recalled, Senses
@@ -52,6 +52,7 @@ class _Case:
     tongue: Spoken
     encoder: TextEncoder
     trained: Trained | None
+    shelf: Shelf
 
     @property
     def model(self) -> str:
@@ -84,18 +85,24 @@ class Engine:
         tone: bool = False,
     ) -> None:
         self._shelf = shelf
-        self._senses: Senses = Recalled(shelf) if recall else shelf
+        self._recalled = Recalled(shelf) if recall else None
         self._toning = Toning(shelf) if tone else None
         self._read = read
         self._release = release
         self._cache = cache
+        self._examples = Examples(read, cache)
         self._photos = photos
         self._builtins = builtins
         self._trained = trained
         self._models = models
+        self._shelves: dict[str, Shelf] = {}
+        if models is not None:
+            models.dropped = self._let_go
+        if trained is not None and trained.joint is not None:
+            shelf.restrain()
         self._adapted: OrderedDict[tuple[str, str], Adapted] = OrderedDict()
         self._releases: OrderedDict[str, Release] = OrderedDict()
-        self._conses: dict[str, Conse] = {}
+        self._conses: OrderedDict[str, Conse] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
@@ -114,7 +121,7 @@ class Engine:
             lambda blob: wire.loads(Release, blobs.get(blob)),
             Encodings(configuration.encodings),
             photos=photos,
-            models=Models(blobs.get, configuration.trained, shelf.forget),
+            models=Models(blobs.get, configuration.trained),
             recall=True,
             tone=configuration.tone,
         )
@@ -183,7 +190,7 @@ class Engine:
             PolydeskError: it cannot be read.
         """
         features = self._shelf.image.encode([images.decode(self._read(photo))])
-        return Said(photos=features.vectors, shown=self._shown(features, self.encoder(knowledge)))
+        return Said(photos=features.vectors, shown=self._shown(features, self.encoder(knowledge), self._shelf))
 
     def encoder(self, knowledge: KnowledgeBase) -> TextEncoder:
         """The text encoder for a knowledge base's own language."""
@@ -200,31 +207,51 @@ class Engine:
 
     def adapted(self, knowledge: KnowledgeBase, trained: Trained) -> Adapted:
         """A knowledge base with what a model has learned, for whoever trains one; nothing is kept."""
-        return self._learn(knowledge, self.encoder(knowledge), trained)
+        return self._learn(knowledge, self.encoder(knowledge), trained, self._shelf)
 
     def _case(self, question: Question) -> _Case:
         release = self._known(question.release)
-        perceived = perceive(question, self._senses, self._read)
+        trained, shelf = (self._trained, self._shelf) if self._trained else self._named(release)
+        senses: Senses = self._recalled.over(shelf) if self._recalled else shelf
+        perceived = perceive(question, senses, self._read)
         words = " ".join((question.text, perceived.transcript.text if perceived.transcript else ""))
         tongue = spoken(words, question.language, release.knowledge, self._shelf.language)
         english = release.knowledge.language.startswith("en") and tongue.language == "en"
-        trained = self._trained or self._named(release)
-        own = trained.text if trained and not self._trained else None
-        encoder = self._shelf.text("en" if english else "", own)
-        return _Case(perceived, release, tongue, encoder, trained)
+        try:
+            encoder = shelf.text("en" if english else "")
+        except Broken as problem:
+            if self._models is None or shelf is self._shelf:
+                raise
+            self._models.refuse(release.model, str(problem))  # its folder is gone, or damaged meanwhile
+            return self._case(question)
+        return _Case(perceived, release, tongue, encoder, trained, shelf)
 
-    def _named(self, release: Release) -> Trained | None:
-        """The model that a release names; None when it names none, or one that cannot be used here."""
+    def _named(self, release: Release) -> tuple[Trained | None, Shelf]:
+        """The model that a release names, with its encoders; None when it names none, or one of no use here."""
         trained = self._models.get(release.model) if self._models and release.model else None
         if self._models is None or trained is None:
-            return None
+            return None, self._shelf
+        if release.model not in self._shelves:
+            made = self._models.forms(release.model)
+            own = trained.text is not None or made
+            self._shelves[release.model] = self._shelf.beside(trained.text, made) if own else self._shelf
+            if trained.joint is not None:
+                self._shelf.restrain()
+        shelf = self._shelves[release.model]
         try:
-            ours = self._shelf.text(_tag(release.knowledge), trained.text).digest
-            trained.must_fit(ours, self._shelf.image.digest if self._photos else "")
+            ours = shelf.text(_tag(release.knowledge)).digest
+            trained.must_fit(ours, shelf.image.digest if self._photos else "")
         except (BadInput, Broken) as problem:  # made for other encoders, or with one that does not load
             self._models.refuse(release.model, str(problem))
-            return None
-        return trained
+            return None, self._shelf
+        return trained, shelf
+
+    def _let_go(self, blob: str) -> None:
+        """Forget the encoders of a model that is not kept any longer, and what was made with them."""
+        shelf = self._shelves.pop(blob, None)
+        with self._lock:
+            for digest in shelf.apart if shelf is not None and shelf is not self._shelf else ():
+                self._conses.pop(digest, None)
 
     def _answer(self, cases: Sequence[_Case]) -> list[Prediction]:
         first = cases[0]
@@ -264,21 +291,23 @@ class Engine:
             certainty=perceived.transcript.confidence if perceived.transcript else 1.0,
             ocr=perceived.lines,
             photos=features.vectors if features is not None else None,
-            shown=self._shown(features, case.encoder, case.trained) if features is not None else None,
+            shown=self._shown(features, case.encoder, case.shelf, case.trained) if features is not None else None,
             history=perceived.question.history,
             segments=perceived.transcript.segments if perceived.transcript else (),
         )
 
-    def _shown(self, features: ImageFeatures, encoder: TextEncoder, trained: Trained | None = None) -> Floats | None:
+    def _shown(
+        self, features: ImageFeatures, encoder: TextEncoder, shelf: Shelf, trained: Trained | None = None
+    ) -> Floats | None:
         """What pictures show in the space of words, (n, d)."""
-        if isinstance(self._shelf.image, WordTower):
+        if isinstance(shelf.image, WordTower):
             return features.vectors
         shown = None
         if features.labels is not None:
             conse = self._conse(encoder)
             shown = np.stack([conse.vector(labels) for labels in features.labels])
         alignment = trained.alignment if trained is not None else None
-        if alignment is not None and alignment.fits(self._shelf.image.digest, encoder.digest):
+        if alignment is not None and alignment.fits(shelf.image.digest, encoder.digest):
             return alignment.vectors(features.vectors, shown)
         return shown
 
@@ -317,59 +346,29 @@ class Engine:
         with self._lock:
             if encoder.digest not in self._conses:
                 self._conses[encoder.digest] = Conse(encoder, self._shelf.labels)
+                while len(self._conses) > _KEPT:
+                    self._conses.popitem(last=False)
             return self._conses[encoder.digest]
 
     def _adapt(self, case: _Case) -> Adapted:
         place = (case.perceived.question.release, case.model)
         known = self._adapted.get(place)
         if known is None:
-            known = self._adapted[place] = self._learn(case.release.knowledge, case.encoder, case.trained)
+            known = self._adapted[place] = self._learn(case.release.knowledge, case.encoder, case.trained, case.shelf)
             while len(self._adapted) > _KEPT:
                 self._adapted.popitem(last=False)
         self._adapted.move_to_end(place)
         return known
 
-    def _learn(self, knowledge: KnowledgeBase, encoder: TextEncoder, trained: Trained | None) -> Adapted:
-        image = self._shelf.image if self._photos else None
+    def _learn(self, knowledge: KnowledgeBase, encoder: TextEncoder, trained: Trained | None, shelf: Shelf) -> Adapted:
+        image = shelf.image if self._photos else None
         return adapt(
             trained.taught(knowledge) if trained else knowledge,
             text=encoder,
-            photos=self._examples(knowledge, trained) if self._photos else {},
+            photos=self._examples.vectors(knowledge, trained, image) if image is not None else {},
             tower=image if isinstance(image, WordTower) else None,
             cache=self._cache,
         )
-
-    def _examples(self, knowledge: KnowledgeBase, trained: Trained | None) -> dict[str, list[tuple[str, Floats]]]:
-        """The vectors of the example photos; one that cannot be read is left out, for `kb lint` and the log to name."""
-        found: dict[str, list[tuple[str, Floats]]] = {}
-        for entry in knowledge.live:
-            for name in entry.photos:
-                vector = self._example(name)
-                if vector is not None:
-                    found.setdefault(entry.id, []).append((name, vector))
-            if trained and trained.image == self._shelf.image.digest:
-                learned = trained.photos.get(entry.id, ())
-                found.setdefault(entry.id, []).extend((f"{LEARNED}{i + 1}", v) for i, v in enumerate(learned))
-        return {id: some for id, some in found.items() if some}
-
-    def _example(self, name: str) -> Floats | None:
-        encoder = self._shelf.image
-        try:
-            raw = self._read(name)
-        except PolydeskError as problem:
-            log.warning("example.missing", photo=name, problem=str(problem))
-            return None
-        place = key(encoder.digest, hashlib.sha256(raw).hexdigest())
-        known = self._cache.get([place])
-        if place in known:
-            return np.asarray(known[place], dtype=np.float32)
-        try:
-            vector: Floats = encoder.encode([images.decode(raw)]).vectors[0]
-        except Unreadable as problem:
-            log.warning("example.unreadable", photo=name, problem=problem.problem.value)
-            return None
-        self._cache.put({place: vector})
-        return vector
 
 
 def _tag(knowledge: KnowledgeBase) -> str:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,10 @@ import structlog
 
 from core.archives import Limits, to_zip, unpack
 from core.errors import BadInput, PolydeskError
+from core.knowledge.entries import KnowledgeBase
+from workers.configuration import Configuration
+from workers.model.optimised import forms
+from workers.model.shelf import Shelf
 from workers.model.trained import FILE, Trained
 
 log = structlog.get_logger()
@@ -32,6 +36,29 @@ def packed(folder: Path) -> bytes:
     return to_zip(folder, without={*NOT_THE_MODEL, *hidden})
 
 
+def ready(folder: Path, knowledge: KnowledgeBase, configuration: Configuration) -> bytes:
+    """A model's folder `packed` for a release, once it is sure that a worker can answer with it.
+
+    Args:
+        folder: what `polydesk train` or `polydesk optimise` wrote.
+        knowledge: what the release holds.
+        configuration: the workers' settings.
+
+    Raises:
+        BadInput: it holds no model, too large a one, or one made for other encoders. Broken: one of its encoders is
+            damaged, or weights are missing.
+    """
+    Trained.load(folder), forms(folder)  # before anything is packed, so that what is wrong is told of this folder
+    raw = packed(folder)
+    with tempfile.TemporaryDirectory() as place:
+        there = Models(lambda _: raw, Path(place)).folder("model")
+        trained = Trained.load(there)
+        shelf = Shelf.of(configuration).beside(trained.text, forms(there))
+        image = shelf.image.digest if trained.joint is not None else ""
+        trained.must_fit(shelf.text(knowledge.language).digest, image)
+    return raw
+
+
 class Models:
     """Trained models by the blobs that hold them.
 
@@ -41,22 +68,23 @@ class Models:
     Args:
         read: the bytes of a blob; raises PolydeskError.
         folder: where models are unpacked, made when it is needed.
-        dropped: told the folder of the text encoder of a model that is not kept in memory any longer.
         clock: monotonic seconds.
+
+    `dropped` is told the blob of a model that is not kept in memory any longer.
     """
 
     def __init__(
         self,
         read: Callable[[str], bytes],
         folder: Path,
-        dropped: Callable[[Path], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
         self._folder = folder
-        self._dropped = dropped
+        self.dropped: Callable[[str], None] | None = None
         self._clock = clock
         self._kept: OrderedDict[str, Trained] = OrderedDict()
+        self._forms: dict[str, Mapping[str, Path]] = {}
         self._refused: dict[str, float] = {}
         self._told: set[tuple[str, str]] = set()
 
@@ -66,7 +94,9 @@ class Models:
             return None
         if blob not in self._kept:
             try:
-                self._kept[blob] = Trained.load(self.folder(blob))
+                folder = self.folder(blob)
+                trained, self._forms[blob] = Trained.load(folder), forms(folder)
+                self._kept[blob] = trained
             except (PolydeskError, OSError) as problem:
                 shutil.rmtree(self._folder / blob, ignore_errors=True)  # perhaps only what was unpacked is damaged
                 self.refuse(blob, str(problem))
@@ -75,6 +105,10 @@ class Models:
                 self._drop(next(iter(self._kept)))
         self._kept.move_to_end(blob)
         return self._kept[blob]
+
+    def forms(self, blob: str) -> Mapping[str, Path]:
+        """The optimised encoders of a model that `get` gave, by the digest of what each stands in for."""
+        return self._forms.get(blob, {})
 
     def refuse(self, blob: str, problem: str) -> None:
         """Do without a model for a while; the log says why, once for each reason."""
@@ -85,9 +119,9 @@ class Models:
             log.error("model.unusable", model=blob[:12], problem=problem, instead="the shipped model answers")
 
     def _drop(self, blob: str) -> None:
-        gone = self._kept.pop(blob, None)
-        if gone is not None and gone.text is not None and self._dropped is not None:
-            self._dropped(gone.text)
+        self._forms.pop(blob, None)
+        if self._kept.pop(blob, None) is not None and self.dropped is not None:
+            self.dropped(blob)
 
     def folder(self, blob: str) -> Path:
         """The unpacked folder of a blob.

@@ -7,6 +7,7 @@ when their files are.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -57,6 +58,12 @@ class Recalled:
         self._seen: _Memory[ImageFeatures] = _Memory(most)
         self._read: _Memory[tuple[Line, ...]] = _Memory(most)
         self._heard: _Memory[Transcript] = _Memory(most)
+
+    def over(self, senses: Senses) -> Recalled:
+        """Other senses with the same memory: what one has recognised with the same model, the other need not."""
+        other = copy.copy(self)
+        other._senses = senses
+        return other
 
     @property
     def image(self) -> ImageEncoder:

@@ -15,6 +15,7 @@ import typer
 
 from bot.brain import CeleryBrain
 from bot.broker import running
+from bot.commands.question import configuration
 from bot.commands.targets import content, must_be_writable
 from bot.settings import data_folder, load
 from bot.wiring import KB_ID
@@ -32,6 +33,8 @@ from core.knowledge.spreadsheet import from_csv, to_csv
 from core.knowledge.zips import from_zip
 from core.publishing import Publishing
 from core.store.store import Store
+
+SHIPPED = "shipped"  # instead of a model's folder
 
 app = typer.Typer(no_args_is_help=True, help="The knowledge base: a draft that people edit, releases that answer.")
 
@@ -119,16 +122,36 @@ def diff() -> None:
 
 
 @app.command()
-def publish(note: Annotated[str, typer.Option(help="What changed, for the list of releases.")] = "") -> None:
+def publish(
+    note: Annotated[str, typer.Option(help="What changed, for the list of releases.")] = "",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="The folder of a trained or optimised model that answers from now on, or `shipped` for the one that "
+            "ships; without it, the model in force stays.",
+        ),
+    ] = None,
+) -> None:
     """Make the draft live, for the next question; where it is live already, nothing is published."""
+    folder = Path(model) if model not in (None, SHIPPED) else None
+    if folder is not None and not folder.is_dir():
+        raise BadInput(f"there is no folder {folder}: name one that polydesk train or optimise wrote, or `{SHIPPED}`")
 
     async def make_live(publishing: Publishing) -> None:
-        release = await publishing.live()
-        if release is not None and not differences(release.knowledge, await publishing.draft()):
+        release, draft = await publishing.live(), await publishing.draft()
+        blob = None if model is None else ""
+        if folder is not None:
+            from workers.models import ready
+
+            blob = await publishing.keep(await asyncio.to_thread(ready, folder, draft, configuration(load())))
+        same = blob is None or (release is not None and blob == release.model)
+        if release is not None and same and not differences(release.knowledge, draft):
             typer.echo("The draft is what is live: nothing to publish.", err=True)
             return
-        row = await publishing.publish(by="command line", note=note)
-        typer.echo(f"Release {row.number} is live.", err=True)
+        row = await publishing.publish(by="command line", note=note, model=blob)
+        answers = {None: "", "": " The shipped model answers."}.get(blob, f" The model of {folder} answers.")
+        typer.echo(f"Release {row.number} is live.{answers}", err=True)
 
     _with(make_live)
 

@@ -30,4 +30,6 @@ def optimise(
     with Log(None) as log:
         found = run(model, out, configured(), log, samples=[demo], kb=kb)
     typer.echo(text(found))
-    typer.echo(f"\n{out / PAGE}\nuse it: polydesk ask --model {out} --kb ...")
+    typer.echo(
+        f"\n{out / PAGE}\ntry it: polydesk ask --model {out} --kb ...\nuse it: polydesk kb publish --model {out}"
+    )

@@ -13,7 +13,7 @@ import typer
 from bot.commands.models import make_ready, voice_wanted
 from bot.commands.targets import must_be_writable
 from bot.console.evidence import card as drawn
-from bot.settings import load
+from bot.settings import Settings, load
 from core.asking import Answer, Decision, Escalate, Prediction
 from core.errors import BadInput
 from core.knowledge.entries import KnowledgeBase
@@ -139,6 +139,11 @@ def configured() -> Configuration:
     """The settings that a model in this process needs; prepares the weights first."""
     settings = load()
     make_ready(settings.models, tone=voice_wanted(settings))
+    return configuration(settings)
+
+
+def configuration(settings: Settings) -> Configuration:
+    """The settings that a model in this process needs; the weights may be missing."""
     return Configuration(
         redis_url="",
         blobs=settings.blob_folder,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 from structlog.testing import capture_logs
 
 from core import wire
@@ -16,11 +21,18 @@ from core.asking import Prediction, Question
 from core.knowledge.entries import Entry, KnowledgeBase, Release
 from core.knowledge.export import save
 from core.store.blobs import BlobFolder
+from tests.workers.model import tiny
+from tests.workers.model.test_strategy import WORDY, trained
 from workers.configuration import Configuration
 from workers.engine import Engine
 from workers.local import Local
+from workers.model import optimised
+from workers.model.alignment import Alignment
+from workers.model.image import lite2_digest
 from workers.model.recalibration import Recalibration
+from workers.model.text import OnnxText, minilm_digest
 from workers.model.trained import FIXED, Learned, Trained
+from workers.model.weights import minilm
 from workers.models import AGAIN, Models, packed
 
 SHOP = KnowledgeBase(
@@ -71,15 +83,14 @@ def test_it_is_unpacked_once_for_all_processes(tmp_path: Path) -> None:
 
 def test_only_the_last_used_stay(tmp_path: Path) -> None:
     blobs = BlobFolder(tmp_path / "blobs")
-    dropped: list[Path] = []
-    models = Models(blobs.get, tmp_path / "trained", dropped.append)
-    for number in range(8):
-        folder = folder_of(tmp_path / str(number), f"encoder-{number}")
-        (folder / "text").mkdir()
-        (folder / "text" / "config.json").write_text("{}")
-        assert models.get(blobs.put(packed(folder))) is not None
+    dropped: list[str] = []
+    models = Models(blobs.get, tmp_path / "trained")
+    models.dropped = dropped.append
+    kept = [blobs.put(packed(folder_of(tmp_path / str(number), f"encoder-{number}"))) for number in range(8)]
+    for blob in kept:
+        assert models.get(blob) is not None
     assert len(list((tmp_path / "trained").iterdir())) == 6
-    assert len(dropped) == 5 and all(one.name == "text" for one in dropped)
+    assert dropped == kept[:5]
 
 
 def test_a_bad_one_is_told_once_and_tried_again_later(tmp_path: Path) -> None:
@@ -187,3 +198,91 @@ def test_a_model_that_cannot_be_used_leaves_the_shipped_one(ask: Ask, place: Con
             answers = [ask(blob, WORDS) for _ in range(2)]
         assert [replace(one, release=plain.release) for one in answers] == [plain, plain]
         assert [one["event"] for one in logs] == ["model.unusable"] and why in logs[0]["problem"], logs
+
+
+def optimised_folder(place: Path, models: Path) -> Path:
+    """A model whose text encoder is another, small one, and whose image encoder has another name."""
+    words, pictures = place / "forms" / "words", place / "forms" / "pictures"
+    words.mkdir(parents=True)
+    pictures.mkdir()
+    tiny.bert(place / "work")  # left out of what is packed
+    minilm.convert(place / "work", words)
+    for name in ("model.onnx", "labels.json"):
+        (pictures / name).write_bytes((models / "image" / name).read_bytes())
+    made = {
+        minilm_digest(): optimised.describe(words, of=minilm_digest(), way="int8", kind="wordpieces", longest=64),
+        lite2_digest(): optimised.describe(pictures, of=lite2_digest(), way="int8", kind="pictures"),
+    }
+    text, image = (note.digest for note in made.values())
+    rng = np.random.default_rng(0)
+    photos = rng.standard_normal((2, 1280)).astype(np.float32)
+    folder_of(
+        place,
+        text,
+        image=image,
+        photos={"order-cancel": photos / np.linalg.norm(photos, axis=1, keepdims=True)},
+        alignment=Alignment(image, text, rng.standard_normal((1280, 24)).astype(np.float32)),
+    )
+    told = json.loads((place / "model.json").read_text())
+    told["forms"] = {minilm_digest(): "forms/words", lite2_digest(): "forms/pictures"}
+    (place / "model.json").write_text(json.dumps(told))
+    return place
+
+
+@pytest.mark.models
+def test_a_worker_answers_with_the_encoders_of_an_optimised_model(place: Configuration, tmp_path: Path) -> None:
+    stripes = np.zeros((96, 96, 3), np.uint8)
+    stripes[:, ::7] = (200, 40, 40)
+    for name, pixels in (("example.png", stripes), ("asked.png", np.roll(stripes, 20, axis=1))):
+        Image.fromarray(pixels).save(tmp_path / name)
+    blobs = BlobFolder(place.blobs)
+    shown = [blobs.put((tmp_path / name).read_bytes()) for name in ("example.png", "asked.png")]
+    shop = replace(SHOP, entries=(replace(SHOP.entries[0], photos=(shown[0],)), *SHOP.entries[1:]))
+    save(shop, tmp_path / "kb", blobs.get)
+    folder = optimised_folder(tmp_path / "m", place.models)
+    model = blobs.put(packed(folder))
+    engine = Engine.open(place, photos=True)
+
+    def asked(model: str, words: str, *photos: str) -> Prediction:
+        release = blobs.put(wire.dumps(Release("default", 1, shop, model)).encode())
+        (answer,) = engine.predict([Question("q", release, words, photos)])
+        assert isinstance(answer, Prediction), answer
+        return answer
+
+    def shape(one: Prediction) -> object:
+        return one.candidates, one.confidence, one.answer_at, one.clarify_at
+
+    plain = asked("", "where is my order", shown[1])
+    with Local.open(tmp_path / "kb", place, folder) as local:
+        for words, photos in (("where is my order", shown[1:]), ("", shown[1:]), ("the mug came broken", [])):
+            theirs = local.ask(words, [tmp_path / "asked.png"] if photos else [])
+            ours = asked(model, words, *photos)
+            assert ours.model == f"{theirs.model}+{model[:12]}" and "-int8-" in theirs.model
+            assert shape(ours) == shape(theirs)
+    # A release without it is answered as before, by the same process
+    assert shape(asked("", "where is my order", shown[1])) == shape(plain) != shape(ours)
+    # Its encoders are gone once other models took its place
+    del local
+    digest = ours.model.partition("+")[0]
+    assert len(encoders(digest)) == 1
+    for number in range(3):
+        other = folder_of(tmp_path / str(number), minilm_digest(), answer_at=0.1 * number)
+        asked(blobs.put(packed(other)), WORDS)
+    assert not encoders(digest)
+
+
+def encoders(digest: str) -> list[OnnxText]:
+    gc.collect()
+    return [one for one in gc.get_objects() if type(one) is OnnxText and one.digest == digest]
+
+
+@pytest.mark.models
+def test_a_strategy_holds_to_the_workers_share_of_the_cores(ask: Ask, place: Configuration, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "m", WORDY.digest, fusion="early", joint=trained("early", steps=2))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        ask(BlobFolder(place.blobs).put(packed(folder)), WORDS)
+        assert torch.get_num_threads() == place.threads == 1
+    finally:
+        torch.set_num_threads(before)

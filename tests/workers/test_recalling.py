@@ -83,3 +83,15 @@ def test_the_one_that_was_not_needed_for_longest_goes_first() -> None:
     assert len(there.asked) == 3
     senses.reader.read(photo(2))
     assert len(there.asked) == 4
+
+
+def test_other_senses_share_what_was_recognised_with_the_same_model() -> None:
+    first, second = Recogniser(), Recogniser()
+    senses = Recalled(first)
+    senses.image.encode([photo(1)])
+    senses.over(second).image.encode([photo(1), photo(2)])
+    assert (first.asked, second.asked) == ([1], [1])
+    # With another model nothing is known
+    second.digest = "e"
+    senses.over(second).image.encode([photo(1)])
+    assert second.asked == [1, 1]

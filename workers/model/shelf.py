@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # scipy behind it, which nobody needs who leaves tone of voic
 
 MINILM, MULTILINGUAL, LITE2, MOONSHINE, AUTO = "minilm", "multilingual", "efficientnet-lite2", "moonshine", "auto"
 ECAPA, NO_VOICE = "ecapa", "none"
+_TEXT, _IMAGE = "text ", "image"  # what the names of loaded encoders begin with, or are
 
 
 class Shelf:
@@ -57,6 +59,7 @@ class Shelf:
         self._device = device
         self._threads = threads
         self._forms = dict(forms or {})
+        self._rest: Shelf | None = None
         self._loaded: dict[str, Any] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -78,10 +81,25 @@ class Shelf:
             forms=forms,
         )
 
-    def text(self, language: str, english: Path | None = None) -> TextEncoder:
-        """The text encoder for a language (BCP 47 tag, possibly empty: then the one for every language).
+    def beside(self, english: Path | None, forms: Mapping[str, Path]) -> Self:
+        """A model's shelf: its own encoders, arguments as in the constructor, in the place of those of this shelf.
 
-        `english` is the folder of a fine-tuned encoder that stands in for MiniLM.
+        Everything else is shared with this one; what it loads by itself is gone when it is.
+        """
+        other = copy.copy(self)
+        other._rest, other._english, other._forms = self, english or self._english, dict(forms)
+        other._loaded, other._locks, other._lock = {}, {}, threading.Lock()
+        return other
+
+    @property
+    def apart(self) -> frozenset[str]:
+        """The digests of the text encoders that only it has loaded, not the shelf that it stands beside."""
+        shared = [] if self._rest is None else [id(one) for one in list(self._rest._loaded.values())]
+        texts = [one for name, one in self._loaded.items() if name.startswith(_TEXT)]
+        return frozenset(one.digest for one in texts if id(one) not in shared)
+
+    def text(self, language: str) -> TextEncoder:
+        """The text encoder for a language (BCP 47 tag, possibly empty: then the one for every language).
 
         Raises:
             Broken: it cannot be loaded; says what to do.
@@ -89,19 +107,14 @@ class Shelf:
         name = self._names["text"]
         if name == AUTO:
             name = MINILM if language.lower().replace("_", "-").split("-")[0] == "en" else MULTILINGUAL
-        own = english or self._english
-        if name == MINILM and own is not None:
-            name = str(own)
-        return cast(TextEncoder, self._once(f"text {name}", lambda: self._text(name)))
-
-    def forget(self, english: Path) -> None:
-        """Let go of the memory of a fine-tuned encoder."""
-        self._loaded.pop(f"text {english}", None)
+        if name == MINILM and self._english is not None:
+            name = str(self._english)
+        return cast(TextEncoder, self._once(f"{_TEXT}{name}", lambda: self._text(name)))
 
     @property
     def image(self) -> ImageEncoder:
         """The image encoder; raises Broken like `text`."""
-        return cast(ImageEncoder, self._once("image", self._image))
+        return cast(ImageEncoder, self._once(_IMAGE, self._image))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -168,6 +181,8 @@ class Shelf:
         return cast(LanguageIdentifier, self._once("language", load))
 
     def _once(self, key: str, load: Callable[[], object]) -> object:
+        if self._rest is not None and key != _IMAGE and not key.startswith(_TEXT):
+            return self._rest._once(key, load)
         if key in self._loaded:
             return self._loaded[key]
         with self._lock:
@@ -185,6 +200,9 @@ class Shelf:
             return optimised.text(named, self._threads)
         if self._forms and (form := self._forms.get(_digest(name, named))):
             return optimised.text(form, self._threads)
+        rest = self._rest
+        if rest is not None and name != str(self._english):
+            return cast(TextEncoder, rest._once(f"{_TEXT}{name}", lambda: rest._text(name)))
         if name == MULTILINGUAL:
             return text.multilingual(fetch.folder(self._models, "text-multi"), self._threads)
         if name == MINILM and hub.device(self._device) == "cpu":
@@ -210,6 +228,9 @@ class Shelf:
             form = self._forms.get(image.lite2_digest())
             if form is not None:
                 return optimised.image(form, self._threads)
+        if self._rest is not None:
+            return self._rest.image
+        if name in (AUTO, LITE2):
             return image.EfficientNetLite(fetch.folder(self._models, "image"), self._threads)
         return image.load(hub.find(name), device=self._torch())
 
@@ -231,12 +252,16 @@ class Shelf:
         device = self._torch()
         return phonetic.Together(voice.ecapa(folders[0], device=device), phonetic.shipped(folders[1], device=device))
 
-    def _torch(self) -> str:
-        """The device, torch held to its share of the cores."""
-        device = hub.device(self._device)
+    def restrain(self) -> None:
+        """Hold torch to its share of the cores, in the calling thread and those that begin later."""
         import torch
 
         torch.set_num_threads(self._threads)
+
+    def _torch(self) -> str:
+        """The device, torch held to its share of the cores."""
+        device = hub.device(self._device)
+        self.restrain()
         return device
 
 

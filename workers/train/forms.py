@@ -17,6 +17,7 @@ from workers.model.weights import eightbit, fetch, minilm
 from workers.train.timing import IMAGE, TEXT
 
 INT8, FP32 = "int8", "fp32"
+EVERY = ""  # the language of the only text encoder
 _SHOWN = 32  # pictures by which ranges are found
 _FIRST = 8  # convolutions that stay in full precision
 
@@ -26,7 +27,8 @@ class Subject:
     """An encoder of a model.
 
     `graph` is the folder whose `model.onnx` runs it now, None where torch does; `folder` holds its other files; `name`
-    is what the settings call it; `obstacle` says why it has no other form, empty when it can have one.
+    is what the settings call it; `obstacle` says why it has no other form, empty when it can have one; `language` is
+    what a text encoder is for: "en", "xx" for all others, or `EVERY`.
     """
 
     title: str
@@ -60,9 +62,13 @@ def subjects(configuration: Configuration, shelf: Shelf, finetuned: Path | None)
     Raises:
         Broken: one cannot be loaded; says what to do.
     """
-    encoders = {shelf.text(language).digest: language for language in ("xx", "en")}
-    texts = [_text(shelf.text(language), language, configuration, finetuned) for language in encoders.values()]
-    return [*texts[::-1], _pictures(shelf, configuration)]
+    encoders = {encoder.digest: encoder for encoder in (shelf.text("en"), shelf.text("xx"))}
+    languages = ("en", "xx") if len(encoders) == 2 else (EVERY,)
+    texts = [
+        _text(encoder, language, configuration, finetuned)
+        for encoder, language in zip(encoders.values(), languages, strict=True)
+    ]
+    return [*texts, _pictures(shelf, configuration)]
 
 
 def _text(encoder: TextEncoder, language: str, configuration: Configuration, finetuned: Path | None) -> Subject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -15,16 +16,17 @@ from workers.configuration import Configuration
 from workers.evaluation import evaluate
 from workers.local import Local
 from workers.model import optimised
-from workers.model.shelf import Shelf
-from workers.model.trained import FILE, TEXT, Trained
-from workers.train.forms import subjects
+from workers.model.shelf import AUTO, MINILM, Shelf
+from workers.model.trained import ALIGNMENT, FILE, TEXT, Trained
+from workers.train.forms import Subject, subjects
 from workers.train.likeness import Tolerance
 from workers.train.log import Log
 from workers.train.sample import Sample, gather
 from workers.train.weighed import ORIGINAL, PAGE, TABLE, Asked, Optimised, Row, Tried, markdown, plain
 from workers.train.weighing import weigh
 
-_LEFT = ("log",)  # of a training, which no answer needs
+_MAKING = ".making-"  # what the name of a folder on its way begins with
+_LEFT = ("log", "work")  # of a training, which no answer needs
 
 
 def optimise(
@@ -65,9 +67,9 @@ def optimise(
     )
     with log.stage("samples"):
         sample = gather(trained, [*samples, *([kb] if kb is not None else [])])
-    parent = _parent(out)
+    place = _place(out)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.making-", dir=parent) as scratch:
+        with tempfile.TemporaryDirectory(prefix=_MAKING, dir=place) as scratch:
             return work.done(sample, kb, Path(scratch))
     except OSError as problem:
         raise Broken(f"the optimised model cannot be written to {out} ({problem}): free space there") from problem
@@ -92,11 +94,8 @@ class _Work:
         taken: dict[str, Path] = {}
         (scratch / "forms").mkdir()
         before = self._asked(kb, self.model, "cases before") if kb is not None else None
-        own = self.configuration
-        if self.trained.text is not None:
-            own = replace(own, text_model=str(self.trained.text))
-        models = own.models if self.weigh_memory else None
-        for number, subject in enumerate(subjects(own, Shelf.of(own), self.trained.text), 1):
+        models = self.configuration.models if self.weigh_memory else None
+        for number, subject in enumerate(self._subjects(), 1):
             with self.log.stage(f"encoder {number}"):
                 measured, best = weigh(subject, scratch / "forms", sample, self.limits, models)
             if best is not None and kb is not None and before is not None:
@@ -112,7 +111,7 @@ class _Work:
         found = Optimised(
             at=int(time.time() * 1000),
             tolerance=self.limits,
-            sentences=len(sample.sentences),
+            sentences=len(sample.sentences) + len(sample.others),
             pictures=len(sample.asked),
             rows=(*rows, *_untouched()),
             cases=tuple(cases),
@@ -122,10 +121,16 @@ class _Work:
         _assemble(self.model, made, self.trained, taken)
         (made / TABLE).write_text(plain(found) + "\n", encoding="utf-8")
         (made / PAGE).write_text(markdown(found), encoding="utf-8")
-        if self.out.exists():
-            self.out.rename(scratch / "old")
-        made.rename(self.out)
+        for path in (made, *made.rglob("*")):  # customers' words are in it
+            path.chmod(0o700 if path.is_dir() else 0o600)
+        _put(made, self.out)
         return found
+
+    def _subjects(self) -> list[Subject]:
+        own, text = self.configuration, self.trained.text
+        if text is not None and own.text_model not in (AUTO, MINILM):
+            own = replace(own, text_model=str(text))  # the settings do not use it, but it is what was asked about
+        return subjects(own, Shelf.of(own, text), text)
 
     def _asked(self, kb: Path, model: Path, stage: str) -> Asked:
         with self.log.stage(stage), Local.open(kb, self.configuration, model, builtins=False) as local:
@@ -146,19 +151,41 @@ def check(model: Path, out: Path) -> Trained:
         raise BadInput(f"--out {out} must lie apart from --model {model}: name another folder")
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is not a folder: name one for the optimised model")
-    if out.is_dir() and any(out.iterdir()) and not (out / TABLE).is_file():
+    others = [one for one in out.iterdir() if not one.name.startswith(_MAKING)] if out.is_dir() else []
+    if others and not (out / TABLE).is_file():
         raise BadInput(f"{out} holds other files: name an empty folder, or one that optimise made")
     return trained
 
 
-def _parent(out: Path) -> Path:
+def _place(out: Path) -> Path:
+    """Where the folder is put together: in itself where it is there, since it may be a mount point, else beside it."""
+    place = out.absolute() if out.is_dir() else out.absolute().parent
     try:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out.absolute().parent):
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as problem:
         raise BadInput(f"{out} cannot be made ({problem.strerror}): name a folder that you may write to") from problem
-    return out.absolute().parent
+    return place
+
+
+def _put(made: Path, out: Path) -> None:
+    """Give a folder its name, or its content to a folder that is there.
+
+    `model.json` goes first and comes last, so that what is half done is no model; the table that makes it ours is
+    always there.
+    """
+    if not out.exists():
+        made.rename(out)
+        return
+    for old in sorted(out.iterdir(), key=lambda one: one.name != FILE):
+        if old.is_dir() and not old.is_symlink():
+            if old.name != made.parent.name:  # which holds it
+                shutil.rmtree(old)
+        elif old.name != TABLE:
+            old.unlink()
+    for new in sorted(made.iterdir(), key=lambda one: (one.name == FILE, one.name != TABLE)):
+        new.rename(out / new.name)
 
 
 def _assemble(model: Path, target: Path, trained: Trained, taken: Mapping[str, Path]) -> None:
@@ -172,13 +199,18 @@ def _assemble(model: Path, target: Path, trained: Trained, taken: Mapping[str, P
     shutil.copytree(model, target, ignore=lambda folder, names: [one for one in names if _spare(one)])
     told = json.loads((target / FILE).read_text(encoding="utf-8"))
     told[optimised.FORMS] = {}
+    digests = {of: optimised.read(folder).digest for of, folder in taken.items()}
     for of, folder in taken.items():
         name = TEXT if trained.text is not None and of == trained.encoder else f"{optimised.FORMS}/{folder.name}"
         shutil.rmtree(target / name, ignore_errors=True)
         shutil.copytree(folder, target / name)
         told[optimised.FORMS][of] = name
-        digest = optimised.read(folder).digest
-        told |= {key: digest for key in ("encoder", "image") if told.get(key) == of}
+    told |= {key: digests[told[key]] for key in ("encoder", "image") if told.get(key) in digests}
+    if trained.alignment is not None:  # within the tolerance the forms' vectors are those it was trained on
+        image, text = (digests.get(one, one) for one in (trained.alignment.image, trained.alignment.text))
+        stored = replace(trained.alignment, image=image, text=text).to_bytes()
+        (target / ALIGNMENT).write_bytes(stored)
+        told["parts"][ALIGNMENT] = hashlib.sha256(stored).hexdigest()
     (target / FILE).write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
 
 

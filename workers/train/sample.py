@@ -12,6 +12,7 @@ from core.knowledge.files import load
 from workers.media import images
 from workers.model.ports import Picture
 from workers.model.smalltalk import phrases
+from workers.model.text import multilingual_digest
 from workers.model.trained import Trained
 
 _SENTENCES, _PICTURES = 1500, 120  # at most
@@ -21,11 +22,12 @@ _SENTENCES, _PICTURES = 1500, 120  # at most
 class Sample:
     """What forms are compared on, each with the entry that it belongs to, "" where nobody said which.
 
-    `foreign` are sentences of several languages; by the `shown` pictures ranges are found, the `asked` ones are only
-    asked about.
+    `sentences` are English, `others` those of knowledge bases in other languages, `foreign` small talk of several; by
+    the `shown` pictures ranges are found, the `asked` ones are only asked about.
     """
 
     sentences: tuple[tuple[str, str], ...]
+    others: tuple[tuple[str, str], ...]
     foreign: tuple[tuple[str, str], ...]
     shown: tuple[tuple[Picture, str], ...]
     asked: tuple[tuple[Picture, str], ...]
@@ -34,15 +36,20 @@ class Sample:
 def gather(trained: Trained, samples: Sequence[Path]) -> Sample:
     """The sentences and pictures of knowledge bases and of what a model has learned, each sentence once.
 
+    What a model has learned is taken for the language of its text encoder: English unless it is the one for all others.
+
     Raises:
         KnowledgeError: a knowledge base is wrong.
     """
-    said: dict[str, str] = {}
+    english: dict[str, str] = {}
+    others: dict[str, str] = {}
+    said = others if trained.encoder == multilingual_digest() else english
     shown: dict[str, str] = {}
     asked: dict[str, str] = {}
     for id, learned in trained.learned.items():
         said |= {phrase: said.get(phrase, f"0 {id}") for phrase in learned.phrases}
     for number, knowledge in enumerate(map(load, samples), 1):
+        said = english if knowledge.language.startswith("en") else others
         for entry in knowledge.live:
             said |= {phrase: said.get(phrase, f"{number} {entry.id}") for phrase in entry.phrases}
             shown |= dict.fromkeys(entry.photos, f"{number} {entry.id}")
@@ -54,7 +61,11 @@ def gather(trained: Trained, samples: Sequence[Path]) -> Sample:
                 asked.setdefault(case.photo, label)
     foreign = {text: name for name, languages in phrases().items() for texts in languages.values() for text in texts}
     return Sample(
-        tuple(said.items())[-_SENTENCES:], tuple(foreign.items())[:_SENTENCES], _decoded(shown), _decoded(asked)
+        tuple(english.items())[-_SENTENCES:],
+        tuple(others.items())[-_SENTENCES:],
+        tuple((text, name) for text, name in foreign.items() if text not in others)[:_SENTENCES],
+        _decoded(shown),
+        _decoded(asked),
     )
 
 

@@ -10,12 +10,13 @@ from typing import cast
 from workers.model import optimised
 from workers.model.heads import Floats
 from workers.model.ports import ImageEncoder, Picture, TextEncoder
-from workers.train.forms import Subject, make
+from workers.train.forms import EVERY, Subject, make
 from workers.train.likeness import Tolerance, likeness, loss
 from workers.train.sample import Sample
 from workers.train.timing import IMAGE, Loaded, memory, timed
 from workers.train.weighed import ORIGINAL, Row
 
+_ENOUGH = 20  # phrases of knowledge bases, with which small talk is not asked about
 _TIMED = {IMAGE: 40}
 _TIMED_TEXTS = 120  # items that are encoded one by one with a clock
 
@@ -87,8 +88,10 @@ def _items(subject: Subject, sample: Sample) -> tuple[list[object], list[str], l
         if not sample.asked:
             asked = [True] * len(pairs)
     else:
-        pairs = sample.foreign if subject.language != "en" else sample.sentences or sample.foreign
-        asked = [True] * len(pairs)
+        own = {EVERY: (*sample.sentences, *sample.others), "en": sample.sentences}.get(subject.language, sample.others)
+        # Small talk shows what becomes of languages that no knowledge base here has.
+        pairs = own if own and subject.language in (EVERY, "en") else (*own, *sample.foreign)
+        asked = [place < len(own) or len(own) < _ENOUGH for place in range(len(pairs))]
     return [item for item, _ in pairs], [label for _, label in pairs], asked
 
 

@@ -17,6 +17,7 @@ from tests.workers.model import tiny
 from workers.configuration import Configuration
 from workers.local import Local
 from workers.model import tuned
+from workers.model.alignment import Alignment
 from workers.model.image import lite2_digest
 from workers.model.optimised import forms
 from workers.model.text import multilingual_digest
@@ -111,6 +112,44 @@ def test_an_encoder_of_the_operators_is_exported(kb: Path, bare: Configuration, 
     assert json.loads((tmp_path / "out" / "model.json").read_text())["encoder"] == digest
 
 
+def test_what_was_aligned_with_an_encoder_fits_its_form(kb: Path, bare: Configuration, tmp_path: Path) -> None:
+    from workers.model.pooled import digest_of
+
+    of, matrix = digest_of(Path(bare.text_model)), np.eye(12, 24, dtype=np.float32)
+    run(trained(tmp_path / "m", of, alignment=Alignment("clip", of, matrix)), tmp_path / "out", bare, ALL, kb)
+    made = Trained.load(tmp_path / "out")
+    assert made.alignment is not None and made.encoder.startswith(f"{of}-")
+    assert made.alignment.fits("clip", made.encoder) and (made.alignment.matrix == matrix).all()
+
+
+def test_customers_words_are_for_the_owner_alone(kb: Path, bare: Configuration, tmp_path: Path) -> None:
+    model = trained(tmp_path / "m", "text-x")
+    for name in ("work/heard.db", "log/events", "report.html"):
+        (model / name).parent.mkdir(exist_ok=True)
+        (model / name).write_text("what a customer said")
+    run(model, tmp_path / "out", bare, ALL, kb)
+    made = tmp_path / "out"
+    assert not (made / "work").exists() and not (made / "log").exists() and (made / "forms").is_dir()
+    assert {path.stat().st_mode & 0o777 for path in (made, *made.rglob("*")) if path.is_dir()} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in made.rglob("*") if path.is_file()} == {0o600}
+
+
+def test_a_folder_that_cannot_be_renamed_gets_its_content(
+    kb: Path, bare: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The working directory, like a mount point, cannot be renamed, and what lies beside it may be locked."""
+    model, out = trained(tmp_path / "m", "text-x"), tmp_path / "out"
+    out.mkdir()
+    (out / ".making-killed").mkdir()  # of a call that was killed
+    monkeypatch.chdir(out)
+    run(model, Path(), bare, ALL, kb)
+    first = (out / "optimised.json").read_text()
+    assert forms(out) and Trained.load(out).learned == Trained.load(model).learned
+    run(model, Path(), bare, NONE, kb)
+    assert not forms(out) and (out / "optimised.json").read_text() != first
+    assert {path.name for path in out.iterdir()} == {"model.json", "optimised.json", "optimised.md"}
+
+
 def test_a_form_that_loses_is_named_and_left(kb: Path, bare: Configuration, tmp_path: Path) -> None:
     found = run(trained(tmp_path / "m", "text-x"), tmp_path / "out", bare, NONE, kb)
     assert [taken for _, taken in ways(found)] == [True, False, False]
@@ -124,7 +163,7 @@ def test_the_encoder_of_a_fine_tuned_model_is_replaced(kb: Path, bare: Configura
     (tmp_path / "m" / "text").mkdir(parents=True)
     minilm.convert(tmp_path / "found", tmp_path / "m" / "text")
     digest = tuned.describe(tmp_path / "m" / "text", frozenset({"en"}), 64, {}).digest
-    trained(tmp_path / "m", digest)
+    trained(tmp_path / "m", digest, text=tmp_path / "m" / "text")
     found = run(tmp_path / "m", tmp_path / "out", bare, ALL, kb)
     assert ways(found) == [("as it is", False), ("int8", True)]
     assert forms(tmp_path / "out") == {digest: tmp_path / "out" / "text"}
