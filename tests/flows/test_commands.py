@@ -254,13 +254,13 @@ async def test_doctor_finds_what_is_wrong(fresh: Shell, tmp_path: Path) -> None:
     # The platform says what to look at; the last line, what to begin with.
     assert "check this machine's network, a proxy on the way (HTTPS_PROXY) and POLYDESK_TELEGRAM_API_URL" in done.stdout
     last = done.stderr.splitlines()[-1]
-    assert last == "2 of 9 checks failed; mend broker first: start that server, or correct the address"
+    assert last == "2 of 10 checks failed; mend broker first: start that server, or correct the address"
 
 
 async def test_doctor_begins_with_the_models(tmp_path: Path) -> None:
     done = await Shell(tmp_path).runs("doctor", status=1)
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("1 of 9 checks failed; mend models first: polydesk models prepare")
+    assert last.startswith("1 of 10 checks failed; mend models first: polydesk models prepare")
 
 
 @pytest.mark.parametrize(
