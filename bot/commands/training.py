@@ -48,4 +48,5 @@ def train(
     promotion = found.promotion
     if promotion is not None:
         typer.echo(f"{'better or equal' if promotion.promoted else 'not promoted'}: {promotion.why}")
-    typer.echo(f"{out / 'report.html'}\nuse it: polydesk ask --kb {kb} --model {out} --text ...")
+    typer.echo(f"{out / 'report.html'}\ntry it: polydesk ask --kb {kb} --model {out} --text ...")
+    typer.echo(f"answer customers with it: polydesk kb publish --model {out}")

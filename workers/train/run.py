@@ -75,6 +75,7 @@ def train(
     with alone(out), Work(out, mark, log) as work:
         shelf = Listened.keeping(configuration, work.heard)
         with _opened(kb, configuration, shelf) as local:
+            warnings += local.strange
             known = ground(local, reduced, parts, log, warnings, phrases=phrases)
         found = None
         if source is not None:
