@@ -30,6 +30,7 @@ class CeleryTrainer:
     def __init__(self, redis_url: str) -> None:
         # A blocking read longer than the client's own socket timeout would raise.
         self._redis = Redis.from_url(redis_url, socket_timeout=10)
+        self._told = ""  # the news that were told last, as they lie in the list
         self._celery = Celery("polydesk-trainer", broker=celery_url(redis_url), set_as_current=False)
         self._celery.conf.update(task_ignore_result=True, task_serializer="json", broker_connection_timeout=2)
 
@@ -60,22 +61,36 @@ class CeleryTrainer:
             raise Retry(f"the broker cannot be reached: {type(problem).__name__}") from problem
 
     async def news(self, seconds: float) -> News | None:
-        """The next news, waited for; None when there are none.
+        """The oldest news, waited for; None when there are none. It stays until `heard`, so that no end is lost.
 
         Raises:
             Retry: the broker cannot be reached.
         """
         try:
-            popped = await self._redis.brpop([NEWS], timeout=max(seconds, 0.05))
+            # Moved from the end of the list to the same end: this waits, and leaves the list as it is.
+            raw = await self._redis.blmove(NEWS, NEWS, max(1, round(seconds)), "RIGHT", "RIGHT")
         except (RedisError, OSError) as problem:
             raise Retry(f"the broker cannot be reached: {type(problem).__name__}") from problem
-        if popped is None:
+        if raw is None:
             return None
+        self._told = raw if isinstance(raw, str) else raw.decode()
         try:
-            return wire.loads(News, popped[1])
+            return wire.loads(News, raw)
         except BadInput as problem:
             log.error("trainer.not_news", problem=str(problem))
+            await self.heard()
             return None
+
+    async def heard(self) -> None:
+        """The news that were told last are noted, and may go.
+
+        Raises:
+            Retry: the broker cannot be reached; they will be told again.
+        """
+        try:
+            await self._redis.lrem(NEWS, -1, self._told)
+        except (RedisError, OSError) as problem:
+            raise Retry(f"the broker cannot be reached: {type(problem).__name__}") from problem
 
     async def holders(self) -> dict[str, frozenset[str]]:
         """The living workers of the queue, each with the trainings it works on.

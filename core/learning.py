@@ -92,13 +92,16 @@ class Learning:
         Raises:
             Retry: the broker or the store cannot be reached.
         """
-        end = time.monotonic() + _WAIT
+        end, all_heard = time.monotonic() + _WAIT, False
         try:
             while (left := end - time.monotonic()) > 0:
                 news = await self._trainer.news(left)
+                all_heard = news is None
                 if news is not None:
                     await self.hear(news)
-            await self._look()
+                    await self._trainer.heard()
+            if all_heard:  # else its end may be among what still waits
+                await self._look()
         except Retry:
             self._missed_since = None  # who lives cannot be told: what was missed so far says nothing
             raise
@@ -133,6 +136,11 @@ class Learning:
             raise NotAllowed("this training has made no model" if row.ended_at else "this training has not ended yet")
         if not row.outcome.passed:
             raise NotAllowed(f"this model did not pass the gate: {row.outcome.why}")
+        live = await self._publishing.live()
+        if live is not None and live.model not in (row.before, row.outcome.model):
+            raise NotAllowed(
+                "this model was compared with another one than is in force now: start a training that compares anew"
+            )
         return await self._publishing.answer_with(row.outcome.model, by=by, note="the trained model")
 
     async def ship(self, *, by: str) -> ReleaseRow:

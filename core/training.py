@@ -65,7 +65,14 @@ class Trainer(Protocol):
         ...
 
     async def news(self, seconds: float) -> News | None:
-        """The next news of any training, waited for; None when there are none. Raises Retry like `send`."""
+        """The oldest news of any training, waited for; None when there are none. Raises Retry like `send`.
+
+        They are told again until `heard` is called.
+        """
+        ...
+
+    async def heard(self) -> None:
+        """What `news` gave last is noted and may go; raises Retry like `send`."""
         ...
 
     async def holders(self) -> dict[str, frozenset[str]]:

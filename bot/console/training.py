@@ -43,7 +43,10 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A training as the list shows it; `state` is running, failed, passed or rejected."""
+    """A training as the list shows it; `state` is running, failed, passed or rejected.
+
+    `usable` is a model that is there still, and was compared with the one in force now.
+    """
 
     row: TrainingRow
     state: str
@@ -128,5 +131,5 @@ def _shown(home: House, row: TrainingRow, model: str) -> Shown:
         "passed" if outcome.passed else "rejected",
         live=outcome.model == model,
         reported=blobs.exists(outcome.report),
-        usable=blobs.exists(outcome.model),
+        usable=blobs.exists(outcome.model) and row.before == model,
     )

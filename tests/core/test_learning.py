@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,50 @@ async def test_a_worker_that_dies_leaves_a_sentence_and_room_for_another_try(
     await attended(learning, trainer)
     assert (await row(road, begun.id)).outcome is None
     assert (await learning.start(by="bob")).running
+
+
+async def test_a_model_is_promoted_over_the_one_it_was_compared_with_alone(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    ends = []
+    for _ in range(2):
+        begun = await learning.start(by="ada")
+        told = await outcome(road)
+        blob = await road.store.keep(f"model {len(ends)}".encode())
+        trainer.said.append(News(begun.id, 1, outcome=replace(told, model=blob)))
+        await attended(learning, trainer)
+        ends.append(begun.id)
+    await learning.promote(ends[0], by="ada")
+    with pytest.raises(NotAllowed, match="compared with another one"):
+        await learning.promote(ends[1], by="ada")
+    await learning.ship(by="ada")
+    await learning.promote(ends[1], by="ada")
+
+
+async def test_news_stay_until_they_are_noted(road: Road, learning: Learning, trainer: FakeTrainer) -> None:
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, outcome=await outcome(road)))
+    trainer.deaf = True  # as if this gateway were killed before it could say that it has heard
+    with pytest.raises(Retry):
+        await learning.attend()
+    assert trainer.said
+    trainer.deaf = False
+    await attended(learning, trainer)
+    assert (await row(road, begun.id)).outcome is not None and not trainer.said
+
+
+async def test_what_waits_to_be_heard_is_heard_before_anybody_is_given_up(
+    road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
+) -> None:
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, "waiting"))
+    await attended(learning, trainer)
+    trainer.said += [News(begun.id, seq, "listening", seq, 9000) for seq in range(2, 400)]
+    trainer.said.append(News(begun.id, 400, outcome=await outcome(road)))
+    while trainer.said:
+        await learning.attend()
+        seconds.now += rules.LOST + 1
+    assert (await row(road, begun.id)).outcome is not None
 
 
 async def test_a_gateway_that_starts_anew_hears_the_rest(

@@ -11,12 +11,16 @@ from core.training import News, Order
 
 @dataclass
 class FakeTrainer:
-    """Keeps what it was sent; says what tests put into `said`; `away` is a broker that cannot be reached."""
+    """Keeps what it was sent; says what tests put into `said`.
+
+    `away` is a broker that cannot be reached, `deaf` one that was lost after it told news.
+    """
 
     sent: list[Order] = field(default_factory=list)
     said: list[News] = field(default_factory=list)
     working: dict[str, frozenset[str]] = field(default_factory=lambda: {"worker": frozenset()})
     away: bool = False
+    deaf: bool = False
 
     def _reached(self) -> None:
         if self.away:
@@ -29,9 +33,15 @@ class FakeTrainer:
     async def news(self, seconds: float) -> News | None:
         self._reached()
         if self.said:
-            return self.said.pop(0)
+            return self.said[0]
         await asyncio.sleep(min(seconds, 0.01))
         return None
+
+    async def heard(self) -> None:
+        self._reached()
+        if self.deaf:
+            raise Retry("the broker cannot be reached")
+        self.said.pop(0)
 
     async def holders(self) -> dict[str, frozenset[str]]:
         self._reached()

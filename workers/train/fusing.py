@@ -8,7 +8,7 @@ from pathlib import Path
 from core.errors import BadInput
 from core.knowledge.entries import KnowledgeBase
 from workers.model.fusion.gate import shipped
-from workers.model.selective import select
+from workers.model.selective import DELTA, select
 from workers.model.trained import LATE, VECTORS
 from workers.train import judging
 from workers.train import results as told
@@ -52,7 +52,8 @@ def fused(
         correction = rehearsal.correction
     sure = [float(correction(one.sure)) for one in proving(judged)]
     wrong = [not hit for hit in right(proving(judged), proof)]
-    proven = [select(sure, wrong, one) for one in dict.fromkeys((budget, *BUDGETS))]
+    # Both the threshold of all and those of groups are proven by the same questions: each has half of the risk.
+    proven = [select(sure, wrong, one, delta=DELTA / 2) for one in dict.fromkeys((budget, *BUDGETS))]
     answer_at = proven[0].threshold if proven[0].guaranteed else 0.0
     estimate = answer_at if rehearsal is not None else 0.0
     if rehearsal is not None and not answer_at:

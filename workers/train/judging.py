@@ -18,7 +18,7 @@ from workers.local import Local
 from workers.model import metrics
 from workers.model.calibration import Thresholds
 from workers.model.recalibration import Recalibration, recalibrate
-from workers.model.selective import Selected, by_group, group, needed
+from workers.model.selective import DELTA, Selected, by_group, group, needed
 from workers.model.trained import FIXED, LATE
 from workers.train import held_out
 from workers.train import results as told
@@ -78,7 +78,7 @@ def correction(judged: Sequence[Judged], validation: Sequence[Asked]) -> tuple[R
 def groups(sure: Sequence[float], wrong: Sequence[bool], asked: Sequence[Asked], budget: float) -> dict[str, Selected]:
     """The threshold of each group of channels, where there are labelled questions enough to tell any."""
     names = [group(one.channels) for one in asked]
-    return by_group(sure, wrong, names, budget) if len(asked) >= needed(budget) else {}
+    return by_group(sure, wrong, names, budget, delta=DELTA / 2) if len(asked) >= needed(budget) else {}
 
 
 def answered(one: Asked, judge: Judged, corrected: Callable[[float], float], limits: Thresholds) -> told.Held:

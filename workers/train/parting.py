@@ -59,8 +59,12 @@ class Ground:
 
 
 def parted(knowledge: KnowledgeBase, past: History) -> tuple[KnowledgeBase, Splits]:
-    """What to learn from and what to measure by; without history, every so many phrases of an entry are held out."""
-    known = [one for one in past.examples if one.expect]
+    """What to learn from and what to measure by; without history, every so many phrases of an entry are held out.
+
+    That nobody objected to an answer only repeats what the model said: it teaches nothing, and it judges and proves
+    nothing either, or a model would be found right by its own word.
+    """
+    known = [one for one in past.examples if one.expect and one.by != "silence"]
     if known:
         return knowledge, splits(known, held_out=HELD_OUT, validation=VALIDATION)
     entries, held = [], []

@@ -1,0 +1,34 @@
+"""News of trainings over a real broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from bot.broker import embedded
+from bot.trainer import CeleryTrainer
+from core import wire
+from core.broker import NEWS
+from core.training import News
+
+
+async def test_news_stay_in_the_list_until_they_were_heard(tmp_path: Path) -> None:
+    with embedded(tmp_path / "run") as server:
+        redis = Redis.from_url(server.url)
+        for seq in (1, 2):
+            await redis.lpush(NEWS, wire.dumps(News("t", seq, "listening", seq, 9)))
+        await redis.rpush(NEWS, "no news")  # what cannot be read is in nobody's way
+        trainer = CeleryTrainer(server.url)
+        async with trainer.running():
+            assert await trainer.news(1) is None
+            assert [await trainer.news(1) for _ in range(2)] == [News("t", 1, "listening", 1, 9)] * 2
+            await trainer.heard()
+        # Whoever comes next goes on where it ended
+        other = CeleryTrainer(server.url)
+        async with other.running():
+            assert await other.news(1) == News("t", 2, "listening", 2, 9)
+            await other.heard()
+            assert await other.news(1) is None
+        assert not await redis.llen(NEWS)
+        await redis.aclose()
