@@ -25,6 +25,7 @@ from core.lanes import Lanes
 from core.leases import Alone, Holding, Lost
 from core.listening import Listening, talk
 from core.live import Live, Published
+from core.noticing import as_told, tone_allowed
 from core.policy import kind
 from core.ports import Adapter, Brain, Clock
 from core.quiet import LONGEST
@@ -36,7 +37,6 @@ from core.store.trouble import Conflict
 from core.taps import Taps
 from core.thinking import think
 from core.values import Address, AttachmentKind, Call, InboundEvent, Problem, Turn
-from core.waiting import may_look
 
 log = structlog.get_logger()
 
@@ -122,7 +122,7 @@ class Answering:
 
         async def hand_over(tx: Tx) -> None:
             await self._room.holding.confirm(tx, id)
-            conversation = await _read(tx, id)
+            conversation = await self._known(tx, id)
             await tx.ledger.settle(id, [event.id for event in await tx.ledger.pending(id)])
             if conversation.open and conversation.owner is Owner.BOT:
                 await self._finishing.hand_over(tx, conversation, Reason.BRAIN, published)
@@ -156,7 +156,7 @@ class Answering:
             await self._room.holding.confirm(tx, id)
             if event.id not in [known.id for known in await tx.ledger.pending(id)]:
                 return  # somebody else acted upon it meanwhile
-            conversation = await _read(tx, id)
+            conversation = await self._known(tx, id)
             if conversation.open:  # else the customer was told how to go on
                 await self._taps.take(tx, conversation, event, published)
             await tx.ledger.settle(id, [event.id])
@@ -183,7 +183,7 @@ class Answering:
                 raise Superseded  # edited or deleted at the last moment
             # Whether our first reply has arrived, and can be edited, may have changed while somebody thought.
             amends = await amended(tx, id, events, asked) if earlier else None
-            decision = await self._finishing.finish(tx, await _read(tx, id), turn, outcome, published, amends)
+            decision = await self._finishing.finish(tx, await self._known(tx, id), turn, outcome, published, amends)
             await tx.ledger.settle(id, [event.id for event in events], turn.id)
             return decision
 
@@ -212,7 +212,8 @@ class Answering:
         keys = [event.id for event in turn.events]
 
         async def before(tx: Tx) -> tuple[tuple[str, ...], bool]:
-            return await tx.transcript.history(id, without=keys), may_look(await _read(tx, id), self._room.notice)
+            tone = await tone_allowed(tx, await _read(tx, id), self._room.notice)
+            return await tx.transcript.history(id, without=keys), tone
 
         history, tone = await self._room.store.read(before)
         question = Question(turn.id, published.blob, text, photos, voices, history, last.author.language, tone=tone)
@@ -245,7 +246,7 @@ class Answering:
 
         async def hold(tx: Tx) -> None:
             await self._room.holding.confirm(tx, id)
-            conversation = await _read(tx, id)
+            conversation = await self._known(tx, id)
             waits = [event.id for event in talk(await tx.ledger.pending(id))]
             if conversation.open and conversation.owner is Owner.BOT and not await _held(tx, id, waits):
                 voice = voice_for(conversation, published.knowledge)
@@ -277,6 +278,10 @@ class Answering:
         task = asyncio.create_task(show())
         self._courtesies.add(task)
         task.add_done_callback(self._courtesies.discard)
+
+    async def _known(self, tx: Tx, id: str) -> Conversation:
+        """The conversation to which something may be said."""
+        return await as_told(tx, await _read(tx, id), self._room.notice)
 
     async def _published(self, id: str) -> Published:
         conversation = await self._room.store.read(lambda tx: _read(tx, id))

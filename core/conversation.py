@@ -39,8 +39,8 @@ class Conversation:
     `misses` counts the turns in a row for which nothing was good enough; `waiting_since` is when a human was asked;
     `reminded_at` is when the customer or the agent was last told that nobody came; `agent` and `agent_name` say who has
     it; `blocked` is set while the customer blocks the bot; `acknowledged` once whoever writes to humans has heard that
-    they are there; `noticed` once the customer was told that tone is looked at; `strained` says where strain was found
-    (`core.waiting`), and is empty again as soon as a human has come.
+    they are there; `noticed` once it was said that tone is looked at (whether it arrived: `core.noticing`); `strained`
+    says where strain was found (`core.waiting`), and is empty again as soon as a human has come.
     """
 
     id: str

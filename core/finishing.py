@@ -173,7 +173,10 @@ class Finishing:
         if not conversation.acknowledged:
             conversation = replace(conversation, acknowledged=True)
             if decision.reason is Reason.DESK:
-                await self._mouth.say(tx, conversation, Saying(voice.say("waiting")), now=now)
+                words = Saying(voice.say("waiting"))
+                words = words if conversation.noticed else words.before(self.notice)
+                conversation = met(conversation, self.notice)
+                await self._mouth.say(tx, conversation, words, now=now)
             else:  # they blocked us when it was said
                 words = Saying(voice.say("claimed", name=conversation.agent_name))
                 await self._mouth.say(tx, conversation, words, now=now, author=SYSTEM)

@@ -31,7 +31,7 @@ def moved_ahead(conversation: Conversation, now: int) -> bool:
 
 
 def may_look(conversation: Conversation, notice: str) -> bool:
-    """Whether the tone of what a customer says now may be looked at: it was told to them, and no human has come."""
+    """Whether tone may be looked at once the notice has arrived (`core.noticing`): it was said, no human has come."""
     return bool(notice) and conversation.open and conversation.noticed and conversation.owner is not Owner.AGENT
 
 

@@ -285,3 +285,19 @@ class Outbox:
         if turn:
             query = query.where(table.c.turn == turn)
         return tuple(_from_row(row) for row in await self._sql.rows(query.order_by(table.c.seq)))
+
+    async def carried(self, conversation: str, words: str) -> tuple[frozenset[Delivery], ...]:
+        """What became of the bot's messages with these words in them: of each that was queued, the states of its rows.
+
+        Which row of a message holds the words is the door's choice.
+        """
+        query = (
+            select(table.c.message, table.c.state)
+            .join(messages, messages.c.id == table.c.message)
+            .where(table.c.conversation == conversation, table.c.role == Role.BOT.value)
+            .where(messages.c.text.contains(words, autoescape=True))
+        )
+        fates: dict[str, set[Delivery]] = {}
+        for row in await self._sql.rows(query):
+            fates.setdefault(row.message, set()).add(Delivery(row.state))
+        return tuple(frozenset(fate) for fate in fates.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from core import conversation as moves
 from core import wire
 from core.asking import Prediction, Question, ToneBy
 from core.conversation import Conversation, Owner
-from core.errors import Refused
+from core.errors import Blocked, OutcomeUnknown, PolydeskError, Refused, Retry
 from core.policy import decide
 from core.saying import met
 from core.values import Address, Author, Role
@@ -212,3 +213,77 @@ async def test_words_that_never_arrived_have_told_nobody(told: Road) -> None:
     await told.customer().says("where is my order please?")
     await told.settle()
     assert not (await told.conversation()).noticed
+
+
+@pytest.mark.parametrize("trouble", [OutcomeUnknown("timed out"), Blocked("bot was blocked by the user")])
+@pytest.mark.parametrize("command", ["", "help"])
+async def test_what_may_not_have_arrived_is_said_again(told: Road, trouble: PolydeskError, command: str) -> None:
+    customer = told.customer()
+    told.platform.trouble.append(trouble)
+    await customer.says("where is my order please!!", command=command)
+    await told.settle()
+    assert not any(NOTICE in text for text in told.platform.texts("c1"))
+    await customer.says("but where is my order now!!")
+    await told.settle()
+    assert not told.brain.asked[-1].tone
+    assert sum(NOTICE in text for text in told.platform.texts("c1")) == 1
+    await customer.says("hello? where is my order!!")
+    await told.settle()
+    assert told.brain.asked[-1].tone
+    assert sum(NOTICE in text for text in told.platform.texts("c1")) == 1
+
+
+async def test_words_that_still_wait_have_told_nobody_but_are_not_said_twice(told: Road) -> None:
+    customer = told.customer()
+    told.platform.trouble.append(Retry("away", after=1.5))
+    for words in ("where is my order please!!", "but where is my order now!!"):
+        await customer.says(words)
+        await told.settle()
+    assert not told.platform.texts("c1") and not any(question.tone for question in told.brain.asked)
+    await told.until(lambda: len(told.platform.texts("c1")) == 2)
+    await told.settle()
+    assert [NOTICE in text for text in told.platform.texts("c1")] == [True, False]
+    await customer.says("hello? where is my order!!")
+    await told.settle()
+    assert told.brain.asked[-1].tone
+
+
+async def test_a_handover_that_was_refused_has_told_nobody(told: Road) -> None:
+    customer = told.customer()
+    told.platform.trouble.append(Refused("no such chat"))
+    await customer.says("/human", command="human")
+    await told.settle()
+    assert (await told.conversation()).owner is Owner.DESK
+    await customer.says("is anybody there!!")
+    await told.settle()
+    assert not told.brain.asked[-1].tone and (await told.conversation()).strained == ""
+    (receipt,) = told.platform.texts("c1")
+    assert receipt.endswith(NOTICE)
+    await customer.says("is really nobody there!!")
+    await told.settle()
+    assert told.brain.asked[-1].tone and (await told.conversation()).strained == "words"
+
+
+async def test_refused_words_that_a_human_overtook_have_told_nobody(told: Road) -> None:
+    customer = told.customer()
+    told.platform.gate = asyncio.Event()
+    told.platform.trouble.append(Refused("no such chat"))
+    await customer.says("where is my order please!!")
+    await told.answering.idle()
+    id = (await told.conversation()).id
+    await told.under_way(id)
+    claiming = asyncio.create_task(told.desk.claim(id, MIA))  # waits for what is on its way
+    while (await told.conversation()).owner is not Owner.AGENT:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    told.platform.gate.set()
+    await claiming
+    await told.settle()
+    await told.desk.hand_back(id, MIA)
+    await told.settle()
+    await customer.says("but where is my order now!!")
+    await told.settle()
+    assert not told.brain.asked[-1].tone
+    assert [NOTICE in text for text in told.platform.texts("c1")][-1]
+    await customer.says("hello? where is my order!!")
+    await told.settle()
+    assert told.brain.asked[-1].tone
