@@ -29,6 +29,7 @@ LIMITS = Limits(files=500, file=1024**3, whole=2 * 1024**3)  # a fine-tuned text
 NOT_THE_MODEL = ("log", "work", "results.json", "report.html")  # of what a training leaves in its folder
 AGAIN = 60.0  # seconds after which a model that could not be had is tried again
 _NEW = ".new-"  # folders of processes at work begin so
+_LEFT = 3600.0  # seconds after which nobody is at work there any longer: its process was killed
 _TRIES = 5  # to give a model its name
 _KEPT = 3  # models, in memory
 _UNPACKED = 6  # models, on disk
@@ -187,8 +188,16 @@ class Models:
                 self._aside(place, there)
 
     def _tidy(self, newest: Path) -> None:
-        """Only the models that were used last stay on disk: what was removed is unpacked again when it is asked for."""
-        there = [(one == newest, _used(one), one) for one in self._folder.iterdir() if not one.name.startswith(_NEW)]
+        """Only the models that were used last stay on disk: what was removed is unpacked again when it is asked for.
+
+        What killed processes have left goes too.
+        """
+        there = []
+        for one in self._folder.iterdir():
+            if not one.name.startswith(_NEW):
+                there.append((one == newest, _used(one), one))
+            elif _used(one) < time.time() - _LEFT:
+                shutil.rmtree(one, ignore_errors=True)
         for _, _, old in sorted(there)[:-_UNPACKED]:
             self._aside(old, _inode(old))
 

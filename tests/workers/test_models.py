@@ -6,6 +6,8 @@ import gc
 import io
 import json
 import multiprocessing
+import os
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -154,6 +156,18 @@ def test_only_the_last_used_stay(tmp_path: Path) -> None:
         assert models.get(blob) is not None
     assert len(list((tmp_path / "trained").iterdir())) == 6
     assert dropped == kept[:5]
+
+
+def test_what_a_killed_process_has_left_goes_after_a_while(tmp_path: Path) -> None:
+    blobs = BlobFolder(tmp_path / "blobs")
+    left, at_work = tmp_path / "trained" / ".new-left", tmp_path / "trained" / ".new-at-work"
+    for place, minutes in ((left, 61), (at_work, 59)):
+        place.mkdir(parents=True)
+        (place / "model.json").touch()
+        os.utime(place, (time.time() - 60 * minutes,) * 2)
+    blob = blobs.put(packed(folder_of(tmp_path / "m")))
+    assert Models(blobs.get, tmp_path / "trained").get(blob) is not None
+    assert {one.name for one in (tmp_path / "trained").iterdir()} == {at_work.name, blob}
 
 
 def test_a_bad_one_is_told_once_and_tried_again_later(tmp_path: Path) -> None:
