@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 import time
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -26,6 +28,9 @@ log = structlog.get_logger()
 LIMITS = Limits(files=500, file=1024**3, whole=2 * 1024**3)  # a fine-tuned text encoder takes some 200 MB
 NOT_THE_MODEL = ("log", "work", "results.json", "report.html")  # of what a training leaves in its folder
 AGAIN = 60.0  # seconds after which a model that could not be had is tried again
+_NEW = ".new-"  # folders of processes at work begin so
+_LEFT = 3600.0  # seconds after which nobody is at work there any longer: its process was killed
+_TRIES = 5  # to give a model its name
 _KEPT = 3  # models, in memory
 _UNPACKED = 6  # models, on disk
 
@@ -98,7 +103,7 @@ class Models:
                 trained, self._forms[blob] = Trained.load(folder), forms(folder)
                 self._kept[blob] = trained
             except (PolydeskError, OSError) as problem:
-                shutil.rmtree(self._folder / blob, ignore_errors=True)  # perhaps only what was unpacked is damaged
+                self._mend(blob)
                 self.refuse(blob, str(problem))
                 return None
             while len(self._kept) > _KEPT:
@@ -132,26 +137,90 @@ class Models:
         """
         place = self._folder / blob
         if (place / FILE).is_file():
-            os.utime(place)
-            return place
+            with suppress(FileNotFoundError):  # another process has just taken it away
+                os.utime(place)
+                return place
         raw = self._read(blob)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self._folder))
+        fresh = Path(tempfile.mkdtemp(prefix=_NEW, dir=self._folder))
         try:
             unpack(raw, fresh, name=f"the model {blob[:12]}", limits=LIMITS)
             if not (fresh / FILE).is_file():
                 raise BadInput(f"the blob {blob[:12]} holds no model: train again")
-            shutil.rmtree(place, ignore_errors=True)
-            with suppress(OSError):  # another process was faster
-                fresh.rename(place)
+            self._settle(fresh, place)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         self._tidy(place)
         return place
 
+    def _settle(self, fresh: Path, place: Path) -> None:
+        """Give a whole model its name, unless another process was faster: what others may use stays as it is."""
+        for _ in range(_TRIES):
+            with suppress(OSError):
+                fresh.rename(place)
+                return
+            there = _inode(place)
+            if (place / FILE).is_file():
+                return
+            self._aside(place, there)
+        fresh.rename(place)
+
+    def _aside(self, old: Path, inode: int) -> None:
+        """Remove what was seen at `old`, at once for whoever looks; what another process has put there since stays."""
+        with suppress(OSError):
+            out = Path(tempfile.mkdtemp(prefix=_NEW, dir=self._folder))
+            try:
+                moved = out / "old"
+                old.rename(moved)
+                if _inode(moved) != inode:
+                    moved.rename(old)
+            finally:
+                shutil.rmtree(out, ignore_errors=True)
+
+    def _mend(self, blob: str) -> None:
+        """Remove an unpacked model that is not what its blob holds; others may use one that only we cannot load."""
+        place = self._folder / blob
+        there = _inode(place)
+        if not there:
+            return
+        with suppress(PolydeskError, OSError, zipfile.BadZipFile):
+            if not _same(place, self._read(blob)):
+                self._aside(place, there)
+
     def _tidy(self, newest: Path) -> None:
-        """Only the models that were used last stay on disk: what was removed is unpacked again when it is asked for."""
-        there = [one for one in self._folder.iterdir() if one.is_dir() and not one.name.startswith(".new-")]
-        there.sort(key=lambda one: (one == newest, one.stat().st_mtime))
-        for old in there[:-_UNPACKED]:
-            shutil.rmtree(old, ignore_errors=True)
+        """Only the models that were used last stay on disk: what was removed is unpacked again when it is asked for.
+
+        What killed processes have left goes too.
+        """
+        there = []
+        for one in self._folder.iterdir():
+            if not one.name.startswith(_NEW):
+                there.append((one == newest, _used(one), one))
+            elif _used(one) < time.time() - _LEFT:
+                shutil.rmtree(one, ignore_errors=True)
+        for _, _, old in sorted(there)[:-_UNPACKED]:
+            self._aside(old, _inode(old))
+
+
+def _same(place: Path, raw: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        try:
+            return all((place / one).read_bytes() == archive.read(one) for one in archive.namelist())
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return False
+
+
+def _inode(place: Path) -> int:
+    """What tells a folder from another one of its name; 0 where there is none."""
+    try:
+        return place.stat().st_ino
+    except OSError:
+        return 0
+
+
+def _used(place: Path) -> float:
+    """When it was asked for last, in seconds since 1970; 0 where another process has just removed it."""
+    try:
+        return place.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -56,6 +56,8 @@ def supervise(order: Order, push: Callable[[News], None], configuration: Configu
             start_new_session=True,
         ) as child:
             _running.append(child)
+            if _stopped.is_set():  # before it was there to be told
+                child.terminate()
             assert child.stdin is not None and child.stdout is not None
             with suppress(BrokenPipeError):
                 child.stdin.write(wire.dumps(order).encode())

@@ -132,11 +132,16 @@ def publish(
             "ships; without it, the model in force stays.",
         ),
     ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also a model that its training found worse than the one in use.")
+    ] = False,
 ) -> None:
     """Make the draft live, for the next question; where it is live already, nothing is published."""
     folder = Path(model) if model not in (None, SHIPPED) else None
     if folder is not None and not folder.is_dir():
         raise BadInput(f"there is no folder {folder}: name one that polydesk train or optimise wrote, or `{SHIPPED}`")
+    if folder is not None and not anyway:
+        _must_be_promoted(folder)
 
     async def make_live(publishing: Publishing) -> None:
         release, draft = await publishing.live(), await publishing.draft()
@@ -179,6 +184,24 @@ def _strange(knowledge: KnowledgeBase) -> tuple[Finding, ...]:
     except Broken as problem:
         typer.echo(f"nobody looked at languages: {problem}", err=True)
         return ()
+
+
+def _must_be_promoted(folder: Path) -> None:
+    """Refuse a model that its training did not promote; one without a word about that goes."""
+    from workers.train.results import loads
+
+    told = folder / "results.json"
+    if not told.exists():
+        return
+    try:
+        promotion = loads(content(told)).promotion
+    except BadInput as problem:
+        words = f"{told} does not say whether the model is better ({problem}): train again, or publish it with --anyway"
+        raise BadInput(words) from problem
+    if promotion is not None and not promotion.promoted:
+        raise BadInput(
+            f"the model of {folder} was not promoted ({promotion.why}): train with more, or publish it with --anyway"
+        )
 
 
 def _show(knowledge: KnowledgeBase, more: tuple[Finding, ...]) -> None:

@@ -49,4 +49,5 @@ def train(
     if promotion is not None:
         typer.echo(f"{'better or equal' if promotion.promoted else 'not promoted'}: {promotion.why}")
     typer.echo(f"{out / 'report.html'}\ntry it: polydesk ask --kb {kb} --model {out} --text ...")
-    typer.echo(f"answer customers with it: polydesk kb publish --model {out}")
+    anyway = " --anyway" if promotion is not None and not promotion.promoted else ""
+    typer.echo(f"answer customers with it{anyway and ' all the same'}: polydesk kb publish --model {out}{anyway}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from workers.model.pooled import digest_of
 from workers.model.trained import Trained
 from workers.model.weights import minilm
 from workers.models import packed
+from workers.train.results import Counts, Promotion, Results, dumps
 
 
 @pytest.mark.parametrize("name", ["missing.zip", "missing.csv", "MISSING.ZIP"])
@@ -127,6 +129,27 @@ def test_a_model_is_published_kept_by_later_drafts_and_taken_back(
     assert live(shop)[0].number == 5 and live(shop)[0].model == ""
     rollback(2)
     assert live(shop)[1] == packed(first)
+
+
+def test_a_model_that_was_not_promoted_is_published_only_anyway(shop: Path) -> None:
+    folder = trained(shop / "model", digest_of(shop / "encoder"))
+    told = folder / "results.json"
+    why = "it is worse on: the cases"
+    results = Results("Shop", Counts(1, 1), 0.05, promotion=Promotion(False, why))
+    told.write_text(dumps(results))
+    with pytest.raises(BadInput, match=rf"not promoted \({why}\).* with --anyway") as said:
+        publish(model=str(folder))
+    assert "\n" not in str(said.value)
+    told.write_text("{")
+    with pytest.raises(BadInput, match=r"results\.json does not say .* with --anyway") as said:
+        publish(model=str(folder))
+    assert "\n" not in str(said.value) and live(shop)[0].number == 1
+    publish(model=str(folder), anyway=True)
+    assert live(shop)[0].number == 2 and live(shop)[1] == packed(folder)
+    publish(model="shipped")
+    told.write_text(dumps(replace(results, promotion=Promotion(True, "it is not worse on any of them"))))
+    publish(model=str(folder))
+    assert live(shop)[0].number == 4 and live(shop)[1] == packed(folder)
 
 
 def test_a_model_that_no_worker_could_use_is_not_published(shop: Path) -> None:

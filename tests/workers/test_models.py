@@ -5,6 +5,9 @@ from __future__ import annotations
 import gc
 import io
 import json
+import multiprocessing
+import os
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -81,6 +84,68 @@ def test_it_is_unpacked_once_for_all_processes(tmp_path: Path) -> None:
     assert [one.name for one in (tmp_path / "trained").iterdir()] == [blob]
 
 
+def fetched(blobs: Path, folder: Path, blob: str, times: int) -> list[str]:
+    """What went wrong when a process of its own fetched a model again and again."""
+    wrong = []
+    for _ in range(times):
+        models = Models(BlobFolder(blobs).get, folder)
+        with capture_logs() as logs:
+            if models.get(blob) is None or not (models.folder(blob) / "model.json").is_file():
+                wrong.append(str(logs))
+    return wrong
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_processes_that_fetch_it_at_once_leave_it_to_each_other(tmp_path: Path, torn: bool) -> None:
+    blob = BlobFolder(tmp_path / "blobs").put(packed(folder_of(tmp_path / "m")))
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        for number in range(20):
+            folder = tmp_path / "trained" / str(number)
+            if torn:  # a model that lost what names it
+                (folder / blob / "text").mkdir(parents=True)
+                (folder / blob / "text" / "config.json").touch()
+            assert pool.starmap(fetched, [(tmp_path / "blobs", folder, blob, 2)] * 3) == [[]] * 3
+            assert [one.name for one in folder.iterdir()] == [blob]
+
+
+def test_who_is_slower_takes_what_is_there(tmp_path: Path) -> None:
+    blobs = BlobFolder(tmp_path / "blobs")
+    blob = blobs.put(packed(folder_of(tmp_path / "m")))
+    faster = Models(blobs.get, tmp_path / "trained")
+
+    there = tmp_path / "trained" / blob
+    inodes: list[int] = []
+
+    def slow(sha: str) -> bytes:
+        inodes.append(faster.folder(sha).stat().st_ino)
+        return blobs.get(sha)
+
+    assert Models(slow, tmp_path / "trained").folder(blob) == there
+    assert [there.stat().st_ino] == inodes
+
+
+def test_what_only_one_process_cannot_load_stays_for_the_others(tmp_path: Path) -> None:
+    blobs = BlobFolder(tmp_path / "blobs")
+    folder = folder_of(tmp_path / "m")
+    plain = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**plain, "form": 99}))  # workers of a later version can
+    blob = blobs.put(packed(folder))
+    models = Models(blobs.get, tmp_path / "trained")
+    there = models.folder(blob)
+    assert models.get(blob) is None and (there / "model.json").is_file()
+
+
+def test_a_damaged_one_is_unpacked_again(tmp_path: Path) -> None:
+    blobs = BlobFolder(tmp_path / "blobs")
+    blob = blobs.put(packed(folder_of(tmp_path / "m")))
+    now = 0.0
+    models = Models(blobs.get, tmp_path / "trained", clock=lambda: now)
+    (models.folder(blob) / "model.json").write_text("{")
+    assert models.get(blob) is None
+    now = AGAIN + 1
+    assert models.get(blob) is not None
+
+
 def test_only_the_last_used_stay(tmp_path: Path) -> None:
     blobs = BlobFolder(tmp_path / "blobs")
     dropped: list[str] = []
@@ -91,6 +156,18 @@ def test_only_the_last_used_stay(tmp_path: Path) -> None:
         assert models.get(blob) is not None
     assert len(list((tmp_path / "trained").iterdir())) == 6
     assert dropped == kept[:5]
+
+
+def test_what_a_killed_process_has_left_goes_after_a_while(tmp_path: Path) -> None:
+    blobs = BlobFolder(tmp_path / "blobs")
+    left, at_work = tmp_path / "trained" / ".new-left", tmp_path / "trained" / ".new-at-work"
+    for place, minutes in ((left, 61), (at_work, 59)):
+        place.mkdir(parents=True)
+        (place / "model.json").touch()
+        os.utime(place, (time.time() - 60 * minutes,) * 2)
+    blob = blobs.put(packed(folder_of(tmp_path / "m")))
+    assert Models(blobs.get, tmp_path / "trained").get(blob) is not None
+    assert {one.name for one in (tmp_path / "trained").iterdir()} == {at_work.name, blob}
 
 
 def test_a_bad_one_is_told_once_and_tried_again_later(tmp_path: Path) -> None:

@@ -76,6 +76,19 @@ def test_a_worker_that_is_told_to_stop_takes_its_training_along(place: Configura
     assert "was stopped before it was done. Start it again." in said[-1].problem and left(place) == []
 
 
+def test_a_stop_while_it_starts_is_not_missed(place: Configuration) -> None:
+    said: list[News] = []
+
+    def push(news: News) -> None:
+        said.append(news)
+        if len(said) == 1:  # no process was started yet
+            training.stop()
+
+    training.supervise(order_of(place), push, place)
+    assert [one.stage for one in said] == ["waiting", ""] and left(place) == []
+    assert "was stopped before it was done. Start it again." in said[-1].problem
+
+
 def test_it_ends_with_its_worker(place: Configuration) -> None:
     read, write = os.pipe()
     with subprocess.Popen(
