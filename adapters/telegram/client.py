@@ -76,7 +76,8 @@ class Client:
         if httpx.URL(self.api).scheme not in {"http", "https"}:
             raise Broken(f"POLYDESK_TELEGRAM_API_URL must be like http://host:port, not {self.api}")
         self._files_at = f"{self.api}/file/bot{token}"
-        self._polls = _Request(token, connection_pool_size=1, connect_timeout=10, read_timeout=10, pool_timeout=10)
+        # One poll runs at a time; one that is cancelled while it begins can keep its connection, which then is gone.
+        self._polls = _Request(token, connection_pool_size=16, connect_timeout=10, read_timeout=10, pool_timeout=10)
         self._calls = _Request(
             token,
             connection_pool_size=64,
