@@ -96,7 +96,8 @@ def promotion(
     kb: Path, configuration: Configuration, out: Path, used: Path | None, past: Sequence[Example]
 ) -> told.Promotion:
     """The candidate beside the model in use on cases and held-out history, which nothing was trained on."""
-    if not past and not load(kb).cases:
+    knowledge = load(kb)
+    if not past and not knowledge.cases:
         return told.Promotion(
             False,
             "there is nothing to judge by: the knowledge base has no `cases`, no labelled conversation was held out",
@@ -111,10 +112,9 @@ def promotion(
         # The shipped model answers where the one in use cannot, so that is what the candidate would take the place of.
         before, instead = _tried(kb, configuration, None, past), f"; compared with the shipped model, as {problem}"
     after = _tried(kb, configuration, out, past)
-    budget = load(kb).error_budget
     checks = [
-        *held_out.checks(before.past, after.past, budget, "held-out conversations"),
-        *held_out.checks(before.cases, after.cases, budget, "the cases"),
+        *held_out.checks(before.past, after.past, knowledge.error_budget, "held-out conversations"),
+        *held_out.checks(before.cases, after.cases, knowledge.error_budget, "the cases"),
     ]
     if after.auroc is not None and before.auroc is not None:
         what = "cases in scope told from others"
