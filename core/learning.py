@@ -126,8 +126,8 @@ class Learning:
         """Publish what is live with the model of this training.
 
         Raises:
-            NotAllowed: it has not ended, or not passed the gate. BadInput: there is no such training, its model is in
-                force already, or was deleted.
+            NotAllowed: it has not ended, not passed the gate, or was compared with another model than is in force.
+                BadInput: there is no such training, its model is in force already, or was deleted.
         """
         row = await self._store.read(lambda tx: tx.trainings.get(id))
         if row is None or row.kb_id != self._kb_id:
@@ -136,12 +136,9 @@ class Learning:
             raise NotAllowed("this training has made no model" if row.ended_at else "this training has not ended yet")
         if not row.outcome.passed:
             raise NotAllowed(f"this model did not pass the gate: {row.outcome.why}")
-        live = await self._publishing.live()
-        if live is not None and live.model not in (row.before, row.outcome.model):
-            raise NotAllowed(
-                "this model was compared with another one than is in force now: start a training that compares anew"
-            )
-        return await self._publishing.answer_with(row.outcome.model, by=by, note="the trained model")
+        return await self._publishing.answer_with(
+            row.outcome.model, compared=row.before, by=by, note="the trained model"
+        )
 
     async def ship(self, *, by: str) -> ReleaseRow:
         """Publish what is live with the model that ships; raises BadInput when that is in force already."""

@@ -11,7 +11,7 @@ import structlog
 
 from core import wire
 from core.bell import Bell
-from core.errors import BadInput, KnowledgeError, Retry, Unreadable
+from core.errors import BadInput, KnowledgeError, NotAllowed, Retry, Unreadable
 from core.fetching import keep
 from core.knowledge.check import check
 from core.knowledge.entries import KnowledgeBase, Release
@@ -118,19 +118,25 @@ class Publishing:
             model = live.model if live else ""
         return await self._release(knowledge, model, count, by=by, note=note)
 
-    async def answer_with(self, model: str, *, by: str = "", note: str = "") -> ReleaseRow:
+    async def answer_with(self, model: str, *, compared: str | None = None, by: str = "", note: str = "") -> ReleaseRow:
         """Publish what is live again, answered with the trained model in this blob; empty: with the shipped one.
 
         Drafts that are published later keep it, and rolling back brings the model of the old release back too.
+        `compared` is the model it was compared with, where it was: it takes no other one's place.
 
         Raises:
-            BadInput: nothing was ever published, it is in force already, or its blob is gone.
+            BadInput: nothing was ever published, it is in force already, or its blob is gone. NotAllowed: another model
+                is in force than the one it was compared with.
         """
         live, count = await self._seen()
         if live is None:
             raise BadInput("there is no release yet that a model could answer: publish the draft first")
         if live.model == model:
             raise BadInput("this model is in force already" if model else "the shipped model is in force already")
+        if compared not in (None, live.model):
+            raise NotAllowed(
+                "this model was compared with another one than is in force now: start a training that compares anew"
+            )
         return await self._release(live.knowledge, model, count, by=by, note=note)
 
     async def _seen(self) -> tuple[Release | None, int]:
