@@ -69,7 +69,8 @@ class Prediction:
     small talk that won, if any; `spoken` is False when the knowledge base does not speak the customer's language.
     `tone` is the probability that the customer is strained, None when nobody looked or nothing could be told, and
     `tone_by` says where it was found; they order the desk's waiting list, and have no part in what is answered.
-    `guaranteed` says whether labelled questions proved that `answer_at` keeps the error budget; else it is an estimate.
+    `guaranteed` says whether labelled questions proved, of the entries as they are in this release, that `answer_at`
+    keeps the error budget; else it is an estimate.
     """
 
     question: str

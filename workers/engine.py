@@ -61,6 +61,14 @@ class _Case:
         return f"{self.encoder.digest}+{trained}" if trained else self.encoder.digest
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """A release as a model knows it; `holds` says whether what labelled questions proved, they proved about it."""
+
+    adapted: Adapted
+    holds: bool
+
+
 class Engine:
     """One per process; `predict` is called by one thread at a time, `warm` with `rehearse` by another one.
 
@@ -100,7 +108,7 @@ class Engine:
             models.dropped = self._let_go
         if trained is not None and trained.joint is not None:
             shelf.restrain()
-        self._adapted: OrderedDict[tuple[str, str], Adapted] = OrderedDict()
+        self._adapted: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._releases: OrderedDict[str, Release] = OrderedDict()
         self._conses: OrderedDict[str, Conse] = OrderedDict()
         self._lock = threading.Lock()
@@ -255,12 +263,14 @@ class Engine:
 
     def _answer(self, cases: Sequence[_Case]) -> list[Prediction]:
         first = cases[0]
-        adapted = self._adapt(first)
+        known = self._adapt(first)
+        adapted = known.adapted
         heard = hear([self._said(case) for case in cases], first.encoder, adapted.spelling)
         trained = first.trained if first.trained and first.trained.encoder == first.encoder.digest else None
         scored = score_all(adapted, heard, fusion=trained.over(adapted) if trained else None, talk=self._builtins)
         if trained:
-            scored = [trained.corrected(one, first.release.knowledge.error_budget) for one in scored]
+            budget = first.release.knowledge.error_budget
+            scored = [trained.corrected(one, budget, holds=known.holds) for one in scored]
         strains: Sequence[Strain | None] = [None] * len(cases)
         if self._toning:
             strains = self._toning.read([case.perceived for case in cases], first.encoder)
@@ -350,11 +360,15 @@ class Engine:
                     self._conses.popitem(last=False)
             return self._conses[encoder.digest]
 
-    def _adapt(self, case: _Case) -> Adapted:
+    def _adapt(self, case: _Case) -> _Known:
         place = (case.perceived.question.release, case.model)
         known = self._adapted.get(place)
         if known is None:
-            known = self._adapted[place] = self._learn(case.release.knowledge, case.encoder, case.trained, case.shelf)
+            knowledge, trained = case.release.knowledge, case.trained
+            adapted = self._learn(knowledge, case.encoder, trained, case.shelf)
+            image = case.shelf.image.digest if self._photos else ""
+            known = _Known(adapted, trained is not None and trained.holds(knowledge, image))
+            self._adapted[place] = known
             while len(self._adapted) > _KEPT:
                 self._adapted.popitem(last=False)
         self._adapted.move_to_end(place)

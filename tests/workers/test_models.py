@@ -31,6 +31,7 @@ from workers.engine import Engine
 from workers.local import Local
 from workers.model import optimised
 from workers.model.alignment import Alignment
+from workers.model.basis import basis
 from workers.model.image import lite2_digest
 from workers.model.recalibration import Recalibration
 from workers.model.text import OnnxText, minilm_digest
@@ -213,7 +214,7 @@ def test_a_release_of_before_has_no_model() -> None:
     assert wire.load(Release, plain) == Release("default", 3, SHOP)
 
 
-Ask = Callable[[str, str], Prediction]
+Ask = Callable[..., Prediction]
 
 
 @pytest.fixture(scope="module")
@@ -228,8 +229,8 @@ def ask(place: Configuration) -> Ask:
     blobs = BlobFolder(place.blobs)
     engine = Engine.open(place, photos=False)
 
-    def one(model: str, words: str) -> Prediction:
-        release = blobs.put(wire.dumps(Release("default", 1, SHOP, model)).encode())
+    def one(model: str, words: str, shop: KnowledgeBase = SHOP) -> Prediction:
+        release = blobs.put(wire.dumps(Release("default", 1, shop, model)).encode())
         (answer,) = engine.predict([Question("q", release, words)])
         assert isinstance(answer, Prediction), answer
         return answer
@@ -243,7 +244,8 @@ def test_a_worker_answers_as_ask_with_the_model_does(
     ask: Ask, place: Configuration, tmp_path: Path, fusion: str
 ) -> None:
     digest = ask("", "hi").model
-    folder = folder_of(tmp_path / "m", digest, fusion=fusion, answer_at=0.4, budget=SHOP.error_budget)
+    proof = {"answer_at": 0.4, "budget": SHOP.error_budget, "proven_for": basis(SHOP)}
+    folder = folder_of(tmp_path / "m", digest, fusion=fusion, **proof)
     blob = BlobFolder(place.blobs).put(packed(folder))
     save(SHOP, tmp_path / "kb", lambda name: b"")
     asked = (WORDS, "where is my parcel?", "can I visit you on Sunday?")
@@ -254,6 +256,13 @@ def test_a_worker_answers_as_ask_with_the_model_does(
         assert ours.model == f"{theirs.model}+{blob[:12]}"
         assert replace(ours, question="", release="", model="") == replace(theirs, question="", release="", model="")
     assert ask(blob, WORDS).candidates[0].entry == "order-cancel"
+    assert (ours.answer_at, ours.guaranteed) == (0.4, True)
+    # About an edited knowledge base the surer of both thresholds is an estimate
+    edited = replace(SHOP, entries=(*SHOP.entries[:2], replace(SHOP.entries[2], variants=("opening hours",))))
+    found = ask(blob, WORDS, edited)
+    assert not found.guaranteed and found.answer_at == ask("", WORDS, edited).answer_at > 0.4
+    retold = replace(edited, title="The shop", entries=(*edited.entries[:2], SHOP.entries[2]))
+    assert ask(blob, WORDS, retold).guaranteed
     assert ask("", WORDS).model == digest and ask("", WORDS).confidence < ask(blob, WORDS).confidence
 
 

@@ -17,6 +17,7 @@ from core.errors import BadInput, Broken
 from core.knowledge.entries import KnowledgeBase
 from workers.model.adapt import Adapted
 from workers.model.alignment import Alignment
+from workers.model.basis import basis
 from workers.model.calibration import Thresholds
 from workers.model.fusion.gate import Gate, shipped
 from workers.model.fusion.opinions import Fusion
@@ -57,9 +58,11 @@ class Trained:
     applied to confidences. `answer_at` is the threshold that labelled questions proved for `budget`, 0 when none did:
     then the knowledge base's own calibration decides. `groups` maps groups of channels (`selective.group`) to
     thresholds of their own that were proven for it; when there are any, a group that has none gets the knowledge
-    base's. `estimate` is the threshold of a `joint` that is not proven; with 0 it only asks back. `encoder` is the
-    digest of the text encoder it was trained with, `text` the folder of that encoder where it was fine-tuned.
-    `alignment` takes the place of ConSE where pairs proved that it is better.
+    base's. `proven_for` is the digest (`basis`) of the knowledge base that labelled questions were asked of; about any
+    other one, and where it is empty as in models of earlier versions, nothing is proven. `estimate` is the threshold of
+    a `joint` that is not proven; with 0 it only asks back. `encoder` is the digest of the text encoder it was trained
+    with, `text` the folder of that encoder where it was fine-tuned. `alignment` takes the place of ConSE where pairs
+    proved that it is better.
     """
 
     encoder: str
@@ -72,6 +75,7 @@ class Trained:
     answer_at: float = 0.0
     estimate: float = 0.0
     budget: float = 0.0
+    proven_for: str = ""
     gate: Gate | None = None
     joint: Joint | None = None
     alignment: Alignment | None = None
@@ -109,32 +113,50 @@ class Trained:
             entries.append(replace(entry, variants=(*entry.variants, *fresh)))
         return replace(knowledge, entries=tuple(entries))
 
+    def holds(self, knowledge: KnowledgeBase, image: str = "") -> bool:
+        """Whether what labelled questions proved, they proved about just this knowledge base.
+
+        `image` is the digest of the image encoder where photos are looked at. Reads the example photos that are files;
+        ask it once for each release.
+        """
+        return bool(self.proven_for) and image in ("", self.image) and self.proven_for == basis(knowledge)
+
     def proven(self, budget: float, channels: Iterable[str]) -> float:
         """The threshold that labelled questions proved for this very budget and such questions; 0 when they did not."""
         if abs(self.budget - budget) > 1e-9:
             return 0.0
         return self.groups.get(group(channels), 0.0) if self.groups else self.answer_at
 
-    def limits(self, ours: Thresholds, budget: float, channels: Iterable[str] = ("text",)) -> Thresholds:
+    def limits(
+        self, ours: Thresholds, budget: float, channels: Iterable[str] = ("text",), *, holds: bool
+    ) -> Thresholds:
         """The thresholds in force for a question of some channels: the proven one where it was proven.
 
+        About a knowledge base that was edited since nothing is proven any longer (`holds` is False): the larger one of
+        the threshold as it was proven and the knowledge base's own estimate is in force then, and is an estimate too.
         `ours` are about the confidences of opinions; of a strategy that fuses vectors they tell nothing, so that one
-        without a threshold, or with one for a laxer budget, only asks back.
+        without a threshold, or with one for a laxer budget, only asks back, and one about an edited knowledge base
+        keeps its own.
         """
         at = self.proven(budget, channels)
-        if not at and self.joint is not None:
-            at = self.estimate if self.estimate and self.budget <= budget + 1e-9 else 1.0
+        if self.joint is not None:
+            at = at or (self.estimate if self.estimate and self.budget <= budget + 1e-9 else 1.0)
+        elif at and not holds:
+            at = max(at, ours.answer_at)
         return Thresholds(at, min(ours.clarify_at, at), at) if at else ours
 
-    def corrected(self, scored: Scored, budget: float) -> Scored:
-        """A scored question with the confidence, and the thresholds, that labelled questions taught."""
-        limits = self.limits(Thresholds(scored.answer_at, scored.clarify_at), budget, scored.evidence)
+    def corrected(self, scored: Scored, budget: float, *, holds: bool) -> Scored:
+        """A scored question with the confidence, and the thresholds, that labelled questions taught.
+
+        `holds` tells whether what they proved holds for this knowledge base.
+        """
+        limits = self.limits(Thresholds(scored.answer_at, scored.clarify_at), budget, scored.evidence, holds=holds)
         return replace(
             scored,
             confidence=self.sure(scored.confidence),
             answer_at=limits.answer_at,
             clarify_at=limits.clarify_at,
-            guaranteed=self.proven(budget, scored.evidence) > 0,
+            guaranteed=holds and self.proven(budget, scored.evidence) > 0,
             evidence={name: self._told(one) for name, one in scored.evidence.items()},
         )
 
@@ -167,6 +189,7 @@ class Trained:
             "answer_at": self.answer_at,
             "estimate": self.estimate,
             "budget": self.budget,
+            "proven_for": self.proven_for,
             "parts": {name: _sha256(content) for name, content in parts.items() if content is not None},
         }
         try:
@@ -241,6 +264,7 @@ class Trained:
                 answer_at=float(plain["answer_at"]),
                 estimate=float(plain.get("estimate", 0.0)),
                 budget=float(plain["budget"]),
+                proven_for=str(plain.get("proven_for", "")),
                 gate=Gate.from_bytes(parts[GATE]) if GATE in parts else None,
                 alignment=Alignment.from_bytes(parts[ALIGNMENT]) if ALIGNMENT in parts else None,
                 joint=_joint(folder, parts.get(JOINT), plain["fusion"]) if plain["fusion"] in VECTORS else None,

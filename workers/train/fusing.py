@@ -54,6 +54,10 @@ def fused(
     wrong = [not hit for hit in right(proving(judged), proof)]
     # Both the threshold of all and those of groups are proven by the same questions: each has half of the risk.
     proven = [select(sure, wrong, one, delta=DELTA / 2) for one in dict.fromkeys((budget, *BUDGETS))]
+    groups = judging.groups(sure, wrong, proof, budget)
+    if known.withheld:  # they were asked of a knowledge base without these phrases, not of the one that will answer
+        proven = [replace(one, guaranteed=False) for one in proven]
+        groups = {name: replace(one, guaranteed=False) for name, one in groups.items()}
     answer_at = proven[0].threshold if proven[0].guaranteed else 0.0
     estimate = answer_at if rehearsal is not None else 0.0
     if rehearsal is not None and not answer_at:
@@ -70,10 +74,9 @@ def fused(
         gate=shipped() if chosen == LATE else None,
         joint=way.joint if isinstance(way, Network) else None,
     )
-    groups = judging.groups(sure, wrong, proof, budget)
     if any(one.guaranteed for one in groups.values()):
         model = replace(model, groups={name: one.threshold for name, one in groups.items() if one.guaranteed})
-    limits = {one.channels: model.limits(adapted.thresholds, budget, one.channels) for one in held}
+    limits = {one.channels: model.limits(adapted.thresholds, budget, one.channels, holds=True) for one in held}
     outcomes = {name: measured(way, adapted, held) for name, way in ways.items()}
     answers = [
         judging.answered(one, judge, model.sure, limits[one.channels])
@@ -92,7 +95,7 @@ def fused(
         reason=reason,
         entries=told.qualities(knowledge, answers, learned),
         held=tuple(answers),
-        ablation=ablation(ways[chosen], adapted, held, model.limits(adapted.thresholds, budget).answer_at),
+        ablation=ablation(ways[chosen], adapted, held, model.limits(adapted.thresholds, budget, holds=True).answer_at),
         weights=weights(held, len(adapted.entries)) if chosen == LATE else (),
         calibration=fitted,
         selected=tuple(proven) if validation else (),

@@ -206,6 +206,8 @@ def _assemble(model: Path, target: Path, trained: Trained, taken: Mapping[str, P
         shutil.copytree(folder, target / name)
         told[optimised.FORMS][of] = name
     told |= {key: digests[told[key]] for key in ("encoder", "image") if told.get(key) in digests}
+    if taken:  # thresholds were proven with the encoders as they were
+        told["proven_for"] = ""
     if trained.alignment is not None:  # within the tolerance the forms' vectors are those it was trained on
         image, text = (digests.get(one, one) for one in (trained.alignment.image, trained.alignment.text))
         stored = replace(trained.alignment, image=image, text=text).to_bytes()

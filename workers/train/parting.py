@@ -14,6 +14,7 @@ from core.knowledge.history import Example, History, Splits, splits
 from core.knowledge.lint import Finding
 from workers.local import Local
 from workers.model.adapt import Adapted
+from workers.model.basis import basis
 from workers.model.heads import Floats
 from workers.model.heard import Said
 from workers.model.trained import LEARNED, Learned, Trained
@@ -121,6 +122,7 @@ def ground(
         learned=_learned(parts.train, heard),
         photos={id: np.stack(some) for id, some in own.items()},
         image=digest,
+        proven_for=basis(knowledge),
     )
     with log.stage("knowledge base"):
         adapted = local.adapt(knowledge, model)

@@ -230,13 +230,13 @@ def test_a_strategy_of_another_version_says_what_to_do(joints: dict[str, Joint],
 def test_thresholds_made_for_opinions_are_never_a_strategys(joints: dict[str, Joint]) -> None:
     ours = Thresholds(0.6, 0.3)
     bare = Trained("wordy", fusion="early", joint=joints["early"])  # as an earlier version saved it
-    assert bare.limits(ours, 0.02) == Thresholds(1.0, 0.3, 1.0)
+    assert bare.limits(ours, 0.02, holds=True) == Thresholds(1.0, 0.3, 1.0)
     assert bare.sure(1.0) < 1.0  # it only asks back, however sure
     known = replace(bare, estimate=0.8, budget=0.02)
-    assert known.limits(ours, 0.02) == known.limits(ours, 0.05) == Thresholds(0.8, 0.3, 0.8)
+    assert known.limits(ours, 0.02, holds=True) == known.limits(ours, 0.05, holds=False) == Thresholds(0.8, 0.3, 0.8)
     assert not known.proven(0.02, ["text"])  # an estimate is no guarantee
-    assert known.limits(ours, 0.01).answer_at == 1.0
-    assert replace(known, joint=None, fusion="late").limits(ours, 0.05) == ours
+    assert known.limits(ours, 0.01, holds=True).answer_at == 1.0
+    assert replace(known, joint=None, fusion="late").limits(ours, 0.05, holds=True) == ours
 
 
 def test_a_strategy_of_other_encoders_says_what_to_do(joints: dict[str, Joint]) -> None:

@@ -13,6 +13,7 @@ from core.errors import BadInput, Broken
 from core.knowledge.entries import Entry, KnowledgeBase
 from tests.workers.model.wordy import Wordy
 from workers.model.adapt import adapt
+from workers.model.basis import basis
 from workers.model.calibration import Thresholds
 from workers.model.fusion.gate import Gate
 from workers.model.fusion.pool import LogPool
@@ -62,10 +63,34 @@ def test_customers_words_become_variants_once_and_only_of_entries_that_are_there
 
 def test_a_proven_threshold_holds_for_its_own_budget_only() -> None:
     ours = Thresholds(0.6, 0.3)
-    assert model().limits(ours, 0.02) == Thresholds(0.8, 0.3, 0.8)
-    assert model().limits(ours, 0.05) == ours
+    assert model().limits(ours, 0.02, holds=True) == Thresholds(0.8, 0.3, 0.8)
+    assert model().limits(ours, 0.05, holds=True) == ours
     lower = Trained("m", answer_at=0.2, budget=0.02)
-    assert lower.limits(ours, 0.02) == Thresholds(0.2, 0.2, 0.2)
+    assert lower.limits(ours, 0.02, holds=True) == Thresholds(0.2, 0.2, 0.2)
+
+
+def test_a_proof_holds_for_the_knowledge_base_it_was_made_with(tmp_path: Path) -> None:
+    # Given a model that was proven for a knowledge base
+    replace(model(), proven_for=basis(KNOWLEDGE)).save(tmp_path)
+    proven = Trained.load(tmp_path)
+    edited = replace(KNOWLEDGE, entries=KNOWLEDGE.entries[:1])
+    assert proven.holds(KNOWLEDGE) and proven.holds(KNOWLEDGE, "lite2-1")
+    assert not proven.holds(edited) and not proven.holds(KNOWLEDGE, "clip")
+    # Then another one is answered from the surer of both thresholds, which is told as an estimate
+    for ours, at in ((0.6, 0.8), (0.9, 0.9)):
+        scored = Scored(confidence=0.9, answer_at=ours, clarify_at=0.3)
+        told = [proven.corrected(scored, 0.02, holds=holds) for holds in (True, False)]
+        assert [(one.answer_at, one.guaranteed) for one in told] == [(0.8, True), (at, False)]
+        assert told[0].confidence == told[1].confidence
+
+
+def test_a_model_of_before_tells_of_no_knowledge_base_that_it_was_proven_for(tmp_path: Path) -> None:
+    replace(model(), proven_for=basis(KNOWLEDGE)).save(tmp_path)
+    plain = json.loads((tmp_path / "model.json").read_text())
+    del plain["proven_for"]
+    (tmp_path / "model.json").write_text(json.dumps(plain))
+    before = Trained.load(tmp_path)
+    assert before.answer_at == 0.8 and not before.holds(KNOWLEDGE)
 
 
 def test_a_group_of_channels_has_its_own_proof_or_none(tmp_path: Path) -> None:
@@ -76,7 +101,7 @@ def test_a_group_of_channels_has_its_own_proof_or_none(tmp_path: Path) -> None:
     # When questions of each kind are scored
     kinds = {"text": ("text",), "photo": ("photo", "ocr", "words"), "mixed": ("text", "words"), "voice": ("voice",)}
     told = {
-        name: proven.corrected(replace(scored, evidence=dict.fromkeys(channels)), 0.02)
+        name: proven.corrected(replace(scored, evidence=dict.fromkeys(channels)), 0.02, holds=True)
         for name, channels in kinds.items()
     }
     # Then each is answered from its own threshold, and says whether that was proven
@@ -86,18 +111,18 @@ def test_a_group_of_channels_has_its_own_proof_or_none(tmp_path: Path) -> None:
         "photo": (0.95, False),
         "voice": (0.95, False),
     }
-    assert not proven.corrected(replace(scored, evidence={"text": None}), 0.05).guaranteed
+    assert not proven.corrected(replace(scored, evidence={"text": None}), 0.05, holds=True).guaranteed
 
 
 def test_confidences_are_corrected() -> None:
-    told = model().corrected(Scored(confidence=0.9, answer_at=0.6, clarify_at=0.3), 0.02)
+    told = model().corrected(Scored(confidence=0.9, answer_at=0.6, clarify_at=0.3), 0.02, holds=True)
     assert told.confidence == pytest.approx(0.75) and (told.answer_at, told.clarify_at) == (0.8, 0.3)
     assert told.guaranteed
 
 
 def test_what_is_left_without_a_channel_is_corrected_likewise() -> None:
     evidence: dict[str, object] = {"text": {"entry": "hours", "without": 0.9}, "photo": {"without": 0.0}, "odd": 1}
-    told = model().corrected(Scored(confidence=0.9, evidence=evidence), 0.02).evidence
+    told = model().corrected(Scored(confidence=0.9, evidence=evidence), 0.02, holds=True).evidence
     assert told["text"] == {"entry": "hours", "without": pytest.approx(0.75, abs=1e-4)}
     assert told["photo"] == {"without": 0.0} and told["odd"] == 1
 

@@ -12,6 +12,7 @@ import torch
 from core.knowledge.history import Example
 from tests.workers.model.wordy import SHOP, Wordy, knowledge
 from workers.model.adapt import adapt
+from workers.model.basis import basis
 from workers.model.fusion.joint import WORDY as WORDY_CHANNELS
 from workers.model.fusion.joint import Dimensions, Inputs
 from workers.model.fusion.opinions import CHANNELS
@@ -62,12 +63,26 @@ def test_what_proves_the_threshold_chooses_nothing(tmp_path: Path) -> None:
     assert first.selected != other.selected and all(one.cases == 80 for one in first.selected)
 
 
+def test_what_was_asked_of_a_part_of_the_knowledge_base_proves_nothing_about_all_of_it(tmp_path: Path) -> None:
+    kb = knowledge(SHOP, budget=0.3)
+    for withheld in ((), asked(2)):
+        model = Trained(WORDY.digest, image="eyes", proven_for=basis(kb))
+        ground = Ground(model, ADAPTED, asked(200), asked(20), WORDY.dim, 8, withheld=tuple(withheld))
+        with Log() as log:
+            found = fused(kb, ground, tmp_path, tmp_path / "work", log, compare=False, strategy="auto")
+        saved = Trained.load(tmp_path)
+        assert saved.holds(kb) and found.selected and found.groups
+        assert any(one.guaranteed for one in (*found.selected, *found.groups.values())) is not bool(withheld)
+        assert (saved.answer_at > 0 and saved.groups != {}) is not bool(withheld)
+        assert found.threshold is not None and found.threshold.cases == 100
+
+
 def test_a_strategy_that_nothing_tells_a_threshold_of_asks_back(tmp_path: Path) -> None:
     found = trained(tmp_path, [], "weighted")
     assert found.chosen == "weighted" and "it never answers by itself, but asks back" in found.reason
     assert found.held and {one.decision for one in found.held} <= {"clarify", "escalate"}
     model = Trained.load(tmp_path)
-    assert model.answer_at == 0 and model.limits(ADAPTED.thresholds, 0.02).answer_at == 1
+    assert model.answer_at == 0 and model.limits(ADAPTED.thresholds, 0.02, holds=True).answer_at == 1
 
 
 def test_composed_questions_tell_a_threshold_where_labels_do_not() -> None:

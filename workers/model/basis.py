@@ -1,0 +1,48 @@
+"""What of a knowledge base a proof of thresholds rests on, as a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from core.errors import Unreadable
+from core.knowledge.entries import KnowledgeBase
+from core.media import sniff, strip
+from workers.model.points import phrases_of
+
+
+def basis(knowledge: KnowledgeBase) -> str:
+    """SHA-256 in hexadecimal digits of all that decides how a question is scored; the same before and after publishing.
+
+    These are, in their order, the ids of the live entries, their phrases as far as they count, and their example
+    photos; the first sentences of their answers too, since questions are compared with them; and the languages, which
+    choose the sentences that are known to be out of scope. Everything else may be edited: titles, intents, tags,
+    pictures sent along, other languages' answers, messages, hours, cases. The error budget has no part in scores
+    (`Trained.proven` compares it by itself).
+    """
+    said = phrases_of(knowledge)
+    plain = {
+        "language": knowledge.language,
+        "languages": sorted(knowledge.languages),
+        "entries": [[entry.id, [_content(photo) for photo in entry.photos]] for entry in knowledge.live],
+        "texts": said.texts,
+        "spoken": said.spoken.tolist(),
+        "of": said.members[said.owner].tolist(),
+    }
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
+
+
+def _content(photo: str) -> str:
+    """What names a photo by its content, as a blob is named; of a file, what publishing would keep of it."""
+    file = Path(photo)
+    if not file.is_absolute():
+        return photo
+    try:
+        raw = file.read_bytes()
+    except OSError:
+        return ""  # nothing is learned from it
+    with suppress(Unreadable):
+        raw = strip(raw, sniff(raw).mime)
+    return hashlib.sha256(raw).hexdigest()
