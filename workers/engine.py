@@ -12,7 +12,7 @@ import structlog
 
 from core import wire
 from core.asking import Prediction, Question
-from core.errors import BadInput, Broken, PolydeskError
+from core.errors import Broken, PolydeskError
 from core.knowledge.entries import KnowledgeBase, Release
 from core.knowledge.lint import Finding
 from core.store.blobs import BlobFolder
@@ -35,6 +35,7 @@ from workers.models import Models
 from workers.perceiving import Perceived, Read, perceive
 from workers.recalling import Recalled, Senses
 from workers.rehearsal import rehearse_media, rehearse_words
+from workers.released import Released, tag
 from workers.tongues import Spoken, foreign, spoken
 from workers.toning import Strain, Toning
 
@@ -102,10 +103,7 @@ class Engine:
         self._photos = photos
         self._builtins = builtins
         self._trained = trained
-        self._models = models
-        self._shelves: dict[str, Shelf] = {}
-        if models is not None:
-            models.dropped = self._let_go
+        self._released = Released(models, shelf, photos=photos, forget=self._forget) if models is not None else None
         if trained is not None and trained.joint is not None:
             shelf.restrain()
         self._adapted: OrderedDict[tuple[str, str], _Known] = OrderedDict()
@@ -202,7 +200,7 @@ class Engine:
 
     def encoder(self, knowledge: KnowledgeBase) -> TextEncoder:
         """The text encoder for a knowledge base's own language."""
-        return self._shelf.text(_tag(knowledge))
+        return self._shelf.text(tag(knowledge))
 
     def strange(self, knowledge: KnowledgeBase) -> tuple[Finding, ...]:
         """What of a knowledge base its text encoder was not trained for."""
@@ -219,7 +217,9 @@ class Engine:
 
     def _case(self, question: Question) -> _Case:
         release = self._known(question.release)
-        trained, shelf = (self._trained, self._shelf) if self._trained else self._named(release)
+        trained, shelf = self._trained, self._shelf
+        if trained is None and self._released is not None:
+            trained, shelf = self._released.of(release)
         senses: Senses = self._recalled.over(shelf) if self._recalled else shelf
         perceived = perceive(question, senses, self._read)
         words = " ".join((question.text, perceived.transcript.text if perceived.transcript else ""))
@@ -228,38 +228,16 @@ class Engine:
         try:
             encoder = shelf.text("en" if english else "")
         except Broken as problem:
-            if self._models is None or shelf is self._shelf:
+            if self._released is None or shelf is self._shelf:
                 raise
-            self._models.refuse(release.model, str(problem))  # its folder is gone, or damaged meanwhile
+            self._released.refuse(release, str(problem))
             return self._case(question)
         return _Case(perceived, release, tongue, encoder, trained, shelf)
 
-    def _named(self, release: Release) -> tuple[Trained | None, Shelf]:
-        """The model that a release names, with its encoders; None when it names none, or one of no use here."""
-        trained = self._models.get(release.model) if self._models and release.model else None
-        if self._models is None or trained is None:
-            return None, self._shelf
-        if release.model not in self._shelves:
-            made = self._models.forms(release.model)
-            own = trained.text is not None or made
-            self._shelves[release.model] = self._shelf.beside(trained.text, made) if own else self._shelf
-            if trained.joint is not None:
-                self._shelf.restrain()
-        shelf = self._shelves[release.model]
-        try:
-            ours = shelf.text(_tag(release.knowledge)).digest
-            trained.must_fit(ours, shelf.image.digest if self._photos else "")
-        except (BadInput, Broken) as problem:  # made for other encoders, or with one that does not load
-            self._models.refuse(release.model, str(problem))
-            return None, self._shelf
-        return trained, shelf
-
-    def _let_go(self, blob: str) -> None:
-        """Forget the encoders of a model that is not kept any longer, and what was made with them."""
-        shelf = self._shelves.pop(blob, None)
+    def _forget(self, encoder: str) -> None:
+        """Nothing is kept that was made with this text encoder, which is gone."""
         with self._lock:
-            for digest in shelf.apart if shelf is not None and shelf is not self._shelf else ():
-                self._conses.pop(digest, None)
+            self._conses.pop(encoder, None)
 
     def _answer(self, cases: Sequence[_Case]) -> list[Prediction]:
         first = cases[0]
@@ -383,8 +361,3 @@ class Engine:
             tower=image if isinstance(image, WordTower) else None,
             cache=self._cache,
         )
-
-
-def _tag(knowledge: KnowledgeBase) -> str:
-    """The tag of the text encoder for a knowledge base's own language."""
-    return "en" if knowledge.language.startswith("en") else knowledge.language
