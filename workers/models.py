@@ -67,8 +67,9 @@ def ready(folder: Path, knowledge: KnowledgeBase, configuration: Configuration) 
 class Models:
     """Trained models by the blobs that hold them.
 
-    Processes may share the folder: a model gets its name there once it is whole. One that cannot be had is told once,
-    and looked for again after a while; whoever asks meanwhile gets None, to answer with the shipped model.
+    Processes may share the folder: a model gets its name there once it is whole, and is taken away when enough others
+    were asked for since; who needs the files of one for long takes a folder of their own. A model that cannot be had is
+    told once, and looked for again after a while; whoever asks meanwhile gets None, to answer with the shipped model.
 
     Args:
         read: the bytes of a blob; raises PolydeskError.
@@ -115,10 +116,10 @@ class Models:
         """The optimised encoders of a model that `get` gave, by the digest of what each stands in for."""
         return self._forms.get(blob, {})
 
-    def refuse(self, blob: str, problem: str) -> None:
-        """Do without a model for a while; the log says why, once for each reason."""
+    def refuse(self, blob: str, problem: str, again: float = AGAIN) -> None:
+        """Do without a model for so many seconds; the log says why, once for each reason."""
         self._drop(blob)
-        self._refused[blob] = self._clock() + AGAIN
+        self._refused[blob] = self._clock() + again
         if (blob, problem) not in self._told:
             self._told.add((blob, problem))
             log.error("model.unusable", model=blob[:12], problem=problem, instead="the shipped model answers")

@@ -27,11 +27,17 @@ class Released:
         self._photos = photos
         self._forget = forget
         self._shelves: dict[str, Shelf] = {}
+        self._unfit: set[tuple[str, str]] = set()  # models, each with a language
         models.dropped = self._let_go
 
     def of(self, release: Release) -> tuple[Trained | None, Shelf]:
-        """The model with its encoders; None, and the encoders of the settings, where the shipped one answers."""
-        trained = self._models.get(release.model) if release.model else None
+        """The model with its encoders; None, and the encoders of the settings, where the shipped one answers.
+
+        One that was made for other encoders than the settings name for this language is told once, and never loaded
+        again: a process keeps its settings.
+        """
+        use = release.model, tag(release.knowledge)
+        trained = self._models.get(release.model) if release.model and use not in self._unfit else None
         if trained is None:
             return None, self._shelf
         if release.model not in self._shelves:
@@ -42,10 +48,15 @@ class Released:
                 self._shelf.restrain()
         shelf = self._shelves[release.model]
         try:
-            ours = shelf.text(tag(release.knowledge)).digest
-            trained.must_fit(ours, shelf.image.digest if self._photos else "")
-        except (BadInput, Broken) as problem:  # made for other encoders, or with one that does not load
+            text, image = shelf.text(tag(release.knowledge)).digest, shelf.image.digest if self._photos else ""
+        except (BadInput, Broken) as problem:  # one of them does not load
             self._models.refuse(release.model, str(problem))
+            return None, self._shelf
+        try:
+            trained.must_fit(text, image)
+        except BadInput as problem:
+            self._unfit.add(use)
+            self._models.refuse(release.model, str(problem), again=0.0)  # it may fit another language
             return None, self._shelf
         return trained, shelf
 

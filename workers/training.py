@@ -167,7 +167,7 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
 
     model = room / "model"
     with Log(model / "log", stream=sys.stderr, listen=_Teller(say)) as told:
-        found = train(kb, history, model, configuration, told, before=_before(snapshot, configuration, blobs))
+        found = train(kb, history, model, configuration, told, before=_before(snapshot, room, blobs))
     gate = found.promotion
     return Outcome(
         model=blobs.put(packed(model)),
@@ -178,11 +178,14 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
     )
 
 
-def _before(snapshot: Snapshot, configuration: Configuration, blobs: BlobFolder) -> Path | None:
-    """The folder of the model in force; None for the shipped one, which answers too where the model cannot be had."""
+def _before(snapshot: Snapshot, room: Path, blobs: BlobFolder) -> Path | None:
+    """The folder of the model in force; None for the shipped one, which answers too where the model cannot be had.
+
+    It lies in the room: from the folder that workers share it may be taken away before the training compares with it.
+    """
     from workers.models import Models
 
-    models = Models(blobs.get, configuration.trained)
+    models = Models(blobs.get, room / "before")
     if not snapshot.model or models.get(snapshot.model) is None:
         return None
     return models.folder(snapshot.model)

@@ -7,6 +7,7 @@ import io
 import json
 import multiprocessing
 import os
+import shutil
 import time
 import zipfile
 from collections.abc import Callable
@@ -34,10 +35,12 @@ from workers.model.alignment import Alignment
 from workers.model.basis import basis
 from workers.model.image import lite2_digest
 from workers.model.recalibration import Recalibration
+from workers.model.shelf import Shelf
 from workers.model.text import OnnxText, minilm_digest
 from workers.model.trained import FIXED, Learned, Trained
 from workers.model.weights import minilm
 from workers.models import AGAIN, Models, packed
+from workers.released import Released
 
 SHOP = KnowledgeBase(
     "Tiny shop",
@@ -284,6 +287,41 @@ def test_a_model_that_cannot_be_used_leaves_the_shipped_one(ask: Ask, place: Con
             answers = [ask(blob, WORDS) for _ in range(2)]
         assert [replace(one, release=plain.release) for one in answers] == [plain, plain]
         assert [one["event"] for one in logs] == ["model.unusable"] and why in logs[0]["problem"], logs
+
+
+@pytest.mark.models
+def test_what_does_not_fit_the_settings_is_loaded_once_what_is_missing_looked_for_again(
+    place: Configuration, tmp_path: Path
+) -> None:
+    blobs = BlobFolder(place.blobs)
+    shelf, now, read = Shelf.of(place), 0.0, list[str]()
+
+    def get(blob: str) -> bytes:
+        read.append(blob)
+        return blobs.get(blob)
+
+    models = Models(get, tmp_path / "trained", clock=lambda: now)
+    released = Released(models, shelf, photos=False, forget=read.append)
+
+    def fits(blob: str, language: str = "en") -> bool:
+        shutil.rmtree(tmp_path / "trained", ignore_errors=True)  # so that whoever loads it reads the blob
+        return released.of(Release("default", 1, replace(SHOP, language=language), blob))[0] is not None
+
+    german = blobs.put(packed(folder_of(tmp_path / "de", shelf.text("de").digest)))
+    missing = blobs.put(packed(folder_of(tmp_path / "en", shelf.text("en").digest, fusion=FIXED)))
+    raw = blobs.get(missing)
+    blobs.delete(missing)
+    with capture_logs() as logs:
+        for at in (0.0, AGAIN + 1, 2 * AGAIN + 2):
+            now = at
+            assert not fits(german) and not fits(missing)
+    assert read == [german, missing, missing, missing]
+    assert [one["event"] for one in logs] == ["model.unusable"] * 2
+    # It answers where its encoder does, and the other one once it is back
+    assert fits(german, "de") and not fits(german, "en") and fits(german, "de")
+    blobs.put(raw)
+    now = 4 * AGAIN
+    assert fits(missing) and fits(missing)
 
 
 def optimised_folder(place: Path, models: Path) -> Path:

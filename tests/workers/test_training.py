@@ -20,6 +20,8 @@ from core.training import News, Order
 from workers import training
 from workers.configuration import Configuration, from_environment
 from workers.leash import LEASH
+from workers.model.trained import Trained
+from workers.models import Models, packed
 
 
 @pytest.fixture
@@ -87,6 +89,27 @@ def test_a_stop_while_it_starts_is_not_missed(place: Configuration) -> None:
     training.supervise(order_of(place), push, place)
     assert [one.stage for one in said] == ["waiting", ""] and left(place) == []
     assert "was stopped before it was done. Start it again." in said[-1].problem
+
+
+def test_what_it_is_compared_with_stays_whatever_other_processes_take_away(
+    place: Configuration, tmp_path: Path
+) -> None:
+    blobs = BlobFolder(place.blobs)
+
+    def model(name: str) -> str:
+        Trained(name).save(tmp_path / name)
+        return blobs.put(packed(tmp_path / name))
+
+    in_force = model("in-force")
+    workers_models, room = Models(blobs.get, place.trained), tmp_path / "room"
+    assert workers_models.get(in_force) is not None
+    before = training._before(Snapshot(KnowledgeBase("Shop"), model=in_force), room, blobs)
+    # When a training is long, and workers meet release after release
+    for number in range(8):
+        assert workers_models.get(model(str(number))) is not None
+    assert not (place.trained / in_force).exists()
+    assert before is not None and before.is_relative_to(room) and Trained.load(before).encoder == "in-force"
+    assert training._before(Snapshot(KnowledgeBase("Shop"), model="0" * 64), room, blobs) is None
 
 
 def test_it_ends_with_its_worker(place: Configuration) -> None:

@@ -92,7 +92,7 @@ def test_an_encoder_of_the_operators_is_exported(kb: Path, bare: Configuration, 
     from workers.model.pooled import digest_of
 
     digest = digest_of(Path(bare.text_model))
-    found = run(trained(tmp_path / "m", digest), tmp_path / "out", bare, ALL, kb)
+    found = run(trained(tmp_path / "m", digest, proven_for="kb"), tmp_path / "out", bare, ALL, kb)
     assert [way for way, _ in ways(found)] == ["as it is", "fp32", "int8"]
     assert sum(taken for _, taken in ways(found)) == 1
     fp32 = next(row.likeness for row in found.rows if row.way == "fp32")
@@ -103,6 +103,7 @@ def test_an_encoder_of_the_operators_is_exported(kb: Path, bare: Configuration, 
     told = json.loads((tmp_path / "out" / "model.json").read_text())
     assert list(told["forms"]) == [digest] and told["encoder"].startswith(f"{digest}-")
     assert Trained.load(tmp_path / "out").learned == Trained.load(tmp_path / "m").learned
+    assert Trained.load(tmp_path / "out").proven_for == ""  # of these encoders nobody has proven anything
     assert json.loads((tmp_path / "out" / "optimised.json").read_text())["sentences"] == found.sentences == 11
     assert "replaced" in (tmp_path / "out" / "optimised.md").read_text()
     # What is optimised is not optimised again, but may be written anew
@@ -110,6 +111,7 @@ def test_an_encoder_of_the_operators_is_exported(kb: Path, bare: Configuration, 
         run(tmp_path / "out", tmp_path / "more", bare, ALL, kb)
     run(tmp_path / "m", tmp_path / "out", bare, NONE, kb)
     assert json.loads((tmp_path / "out" / "model.json").read_text())["encoder"] == digest
+    assert Trained.load(tmp_path / "out").proven_for == "kb"
 
 
 def test_what_was_aligned_with_an_encoder_fits_its_form(kb: Path, bare: Configuration, tmp_path: Path) -> None:
