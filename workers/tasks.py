@@ -19,7 +19,7 @@ from core.asking import Prediction, Question
 from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN
 from core.errors import PolydeskError
 from core.training import News, Order
-from workers import logs, media, training
+from workers import logs, media, rooms, training
 from workers.app import app
 from workers.batcher import Batcher
 from workers.configuration import Configuration, from_environment
@@ -62,7 +62,7 @@ def _furnish(queues: tuple[str, ...]) -> None:
     logs.configure(configuration.log_level)
     redis = Redis.from_url(configuration.redis_url)
     if TRAIN in queues:
-        training.tidy(configuration)
+        rooms.tidy(configuration)
     answers = {TEXT, MEDIA} & {*queues}
     _bench.append(Bench(redis, _batcher(configuration, queues) if answers else None, Pulse(redis, queues)))
 

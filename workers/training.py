@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +22,7 @@ from core.training import Check, News, Order, Outcome
 from workers import logs
 from workers.configuration import Configuration, from_environment
 from workers.leash import LEASH, hold
+from workers.rooms import room, tidy
 
 if TYPE_CHECKING:
     from core.snapshot import Snapshot
@@ -113,8 +112,8 @@ def main() -> None:
         out.flush()
 
     try:
-        with _room(configuration) as room:
-            outcome = _trained(order, room, configuration, say)
+        with room(configuration) as place:
+            outcome = _trained(order, place, configuration, say)
         say(News(order.training, 0, outcome=outcome))
     except PolydeskError as problem:
         log.warning("training.failed", training=order.training, problem=str(problem))
@@ -123,34 +122,6 @@ def main() -> None:
         log.exception("training.failed", training=order.training)
         what = f"{type(problem).__name__}: {problem}" if isinstance(problem, OSError) else type(problem).__name__
         say(News(order.training, 0, problem=f"The training failed ({what}); the train worker's log says why."))
-
-
-def tidy(configuration: Configuration) -> None:
-    """Remove what trainings that were killed have left: it holds what customers wrote."""
-    for old in _rooms(configuration).glob("*-*"):
-        if not _alive(old.name):
-            shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def _room(configuration: Configuration) -> Iterator[Path]:
-    """A folder for what customers wrote, gone at the end."""
-    rooms = _rooms(configuration)
-    rooms.mkdir(parents=True, exist_ok=True, mode=0o700)
-    room = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=rooms))
-    try:
-        yield room
-    finally:
-        shutil.rmtree(room, ignore_errors=True)
-
-
-def _rooms(configuration: Configuration) -> Path:
-    return configuration.encodings.with_name("training")
-
-
-def _alive(name: str) -> bool:
-    pid = name.partition("-")[0]
-    return pid.isdigit() and Path(f"/proc/{pid}").exists()
 
 
 def _trained(order: Order, room: Path, configuration: Configuration, say: Callable[[News], None]) -> Outcome:
