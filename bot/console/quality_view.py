@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.wiring import KB_ID, House
 from core import wire
 from core.asking import Answer, Prediction
+from core.errors import PolydeskError
 from core.history import AGENT, TAP, LabelledTurn, labelled, past_of
-from core.knowledge.entries import KnowledgeBase
+from core.knowledge.entries import KnowledgeBase, Release
 from core.policy import alone
 from core.store.store import Tx
+from workers.model.basis import basis
 from workers.model.selective import Selected, estimated, interval, needed, select, strictest
 
 DAY_MS = 86_400_000
@@ -33,7 +35,7 @@ class Asked:
 
     `sure` is the confidence of what a lower threshold would answer by itself, 0 where none would; `automatic` whether
     it was answered so. `wrong` says whether that answer was wrong, None when nobody told; `mistaken` whether the
-    model's best entry was, also where it was not said.
+    model's best entry was, also where it was not said. `release` is the blob of the release that it was asked of.
     """
 
     at: int
@@ -42,6 +44,7 @@ class Asked:
     automatic: bool
     wrong: bool | None
     mistaken: bool | None
+    release: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,9 @@ class Quality:
     """Everything the page shows.
 
     `at` is when it was read, `budget` the one in force then. `offers` count the `questions` that the present `model`
-    predicted, of which `labelled` are; `left_out` are those of earlier models. `capped` when not all were read.
+    predicted, of which `labelled` are; `left_out` are those of earlier models. Labelled questions that were asked
+    before what is live was edited prove nothing about it: `edited` counts them, `labelled` does not. `capped` when not
+    all were read.
     """
 
     at: int
@@ -106,6 +111,7 @@ class Quality:
     left_out: int
     model: str
     capped: bool
+    edited: int = 0
 
 
 async def look(home: House) -> Quality:
@@ -116,32 +122,58 @@ async def look(home: House) -> Quality:
     """
     now = home.store.clock.now()
     since = now - max(PERIODS) * DAY_MS
-    knowledge = (await home.live.or_nothing(KB_ID)).knowledge
+    live = await home.live.or_nothing(KB_ID)
+    knowledge = live.knowledge
     ids = await home.store.read(lambda tx: tx.turns.talks(since=since, limit=100 * MOST))
     found: list[Asked] = []
     latest = ids[-MOST:]
     for start in range(0, len(latest), _PAGE):
         found += await home.store.read(partial(_read, ids=latest[start : start + _PAGE], knowledge=knowledge))
     recent = [one for one in found if one.at >= since]
-    return await asyncio.to_thread(judged, recent, knowledge.error_budget, now, capped=len(ids) > len(latest))
+    others = {one.release for one in recent if one.mistaken is not None} - {live.blob}
+    edited = await _edited(home, knowledge, others)
+    figures = partial(judged, recent, knowledge.error_budget, now, capped=len(ids) > len(latest), edited=edited)
+    return await asyncio.to_thread(figures)
 
 
-def judged(asked: Sequence[Asked], budget: float, now: int, *, capped: bool = False) -> Quality:
-    """The figures of questions; `budget` is the one in force, `now` UTC ms."""
+async def _edited(home: House, knowledge: KnowledgeBase, releases: Collection[str]) -> frozenset[str]:
+    """Those of some releases whose questions were scored by other entries than these."""
+    ours, found = await asyncio.to_thread(basis, knowledge), set()
+    for blob in releases:
+        try:
+            theirs = await asyncio.to_thread(_basis, await home.store.fetch(blob))
+        except PolydeskError:
+            theirs = ""  # whatever it was, nobody can tell any longer
+        if theirs != ours:
+            found.add(blob)
+    return frozenset(found)
+
+
+def _basis(release: bytes) -> str:
+    return basis(wire.loads(Release, release).knowledge)
+
+
+def judged(
+    asked: Sequence[Asked], budget: float, now: int, *, capped: bool = False, edited: Collection[str] = ()
+) -> Quality:
+    """The figures of questions; `budget` is the one in force, `now` UTC ms, `edited` releases of other entries."""
     latest = max(asked, key=lambda one: one.at, default=None)
     model = latest.model if latest else ""
     ours = [one for one in asked if one.model == model]
+    known = [one for one in ours if one.mistaken is not None]
+    proving = [one for one in known if one.release not in edited]
     budgets = sorted({*BUDGETS, budget} - {0.0, 1.0})
     return Quality(
         at=now,
         budget=budget,
         periods=tuple(_period(asked, days, now - days * DAY_MS) for days in PERIODS),
-        offers=tuple(_offer(ours, one) for one in budgets),
+        offers=tuple(_offer(ours, proving, one) for one in budgets),
         questions=len(ours),
-        labelled=sum(one.mistaken is not None for one in ours),
+        labelled=len(proving),
         left_out=len(asked) - len(ours),
         model=model,
         capped=capped,
+        edited=len(known) - len(proving),
     )
 
 
@@ -151,9 +183,8 @@ def _period(asked: Sequence[Asked], days: int, since: int) -> Period:
     return Period(days, len(here), sum(told.values()), told[True] + told[False], told[True])
 
 
-def _offer(asked: Sequence[Asked], budget: float) -> Offer:
-    """The threshold that the labelled questions prove, or else the one that the confidences promise."""
-    known = [one for one in asked if one.mistaken is not None]
+def _offer(asked: Sequence[Asked], known: Sequence[Asked], budget: float) -> Offer:
+    """The threshold that the labelled questions `known` prove, or else the one that the confidences promise."""
     found: Selected = select([one.sure for one in known], [bool(one.mistaken) for one in known], budget)
     threshold = found.threshold if found.guaranteed else estimated([one.sure for one in asked], budget)
     first, least = strictest(budget), needed(budget)
@@ -208,4 +239,5 @@ def _asked(turn: LabelledTurn, prediction: Prediction, knowledge: KnowledgeBase)
         automatic=bool(turn.said),
         wrong=turn.wrong if told else None,
         mistaken=mistaken,
+        release=prediction.release,
     )

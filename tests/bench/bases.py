@@ -23,7 +23,8 @@ from workers.model.encodings import EncodingCache, encoded
 from workers.model.heads import Floats, Integers, Kernel, wording_share
 from workers.model.learning import learn
 from workers.model.lexical import count, lexicon
-from workers.model.matching import MOST, Match, Matcher
+from workers.model.matching import Match, Matcher
+from workers.model.phrases import MOST
 from workers.model.ports import TextEncoder
 from workers.model.smalltalk import outside
 

@@ -22,7 +22,7 @@ import numpy as np
 from core.knowledge.entries import NONE
 from core.knowledge.files import load
 from tests.bench.asked import Row, Told, ask, lost, share, slug
-from workers.model.points import sentences
+from workers.model.phrases import sentences
 
 MOST = 600  # questions of a set
 FIVE = 5

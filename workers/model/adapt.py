@@ -16,7 +16,8 @@ from workers.model.encodings import EncodingCache, Remembered, encoded
 from workers.model.heads import Floats, Integers, Kernel, wording_share
 from workers.model.learning import learn, rounded
 from workers.model.lexical import Arrays, count, lexicon
-from workers.model.matching import MOST, Match, Matcher
+from workers.model.matching import Match, Matcher
+from workers.model.phrases import MOST
 from workers.model.points import Points, phrases_of
 from workers.model.ports import TextEncoder, WordTower
 from workers.model.smalltalk import SmallTalk, outside, small_talk

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.errors import Unreadable
 from core.knowledge.entries import KnowledgeBase
 from core.media import sniff, strip
-from workers.model.points import phrases_of
+from workers.model.phrases import words_of
 
 
 def basis(knowledge: KnowledgeBase) -> str:
@@ -22,14 +22,14 @@ def basis(knowledge: KnowledgeBase) -> str:
     pictures sent along, other languages' answers, messages, hours, cases. The error budget has no part in scores
     (`Trained.proven` compares it by itself).
     """
-    said = phrases_of(knowledge)
+    live = knowledge.live
     plain = {
         "language": knowledge.language,
         "languages": sorted(knowledge.languages),
-        "entries": [[entry.id, [_content(photo) for photo in entry.photos]] for entry in knowledge.live],
-        "texts": said.texts,
-        "spoken": said.spoken.tolist(),
-        "of": said.members[said.owner].tolist(),
+        "entries": [
+            [entry.id, words, [_content(photo) for photo in entry.photos]]
+            for entry, words in zip(live, words_of(live, knowledge.language), strict=True)
+        ],
     }
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 

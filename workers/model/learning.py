@@ -8,7 +8,8 @@ import numpy as np
 
 from workers.model.heads import Floats, Integers, Kernel, fit
 from workers.model.lexical import Lexicon
-from workers.model.matching import CELLS, MOST, Matcher, Rehearsal
+from workers.model.matching import CELLS, Matcher, Rehearsal
+from workers.model.phrases import MOST
 
 OUTCOMES = 600  # left-out points of each kind that are scored
 _BLOCK = 200

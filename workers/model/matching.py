@@ -1,7 +1,8 @@
 """Which entries a vector is like: the points of a knowledge base, phrases or photos, with a machine over them.
 
-Up to `MOST` points one machine is fitted over all of them. Beyond that nothing is fitted: the nearest `NEARBY` points
-are found exactly, a machine of their own is solved for each question, and only its scale differs from the large one's.
+Up to `phrases.MOST` points one machine is fitted over all of them. Beyond that nothing is fitted: the nearest `NEARBY`
+points are found exactly, a machine of their own is solved for each question, and only its scale differs from the large
+one's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from scipy.sparse import csr_matrix
 from workers.model.heads import Floats, Integers, Kernel, solve_here
 from workers.model.lexical import Arrays, Counts, Lexicon
 
-MOST = 4_000  # points; twice as many would take eight times as long to fit and be no more accurate
 CELLS = 4_000_000  # points times entries; 16 MB of duals
 NEARBY = 128
 NOISE = 0.1  # variance of the label of a phrase or photo

@@ -31,8 +31,9 @@ def asked(
     wrong: bool | None = None,
     mistaken: bool | None = None,
     model: str = "m",
+    release: str = "",
 ) -> Asked:
-    return Asked(int(NOW - days * DAY), model, sure, automatic, wrong, mistaken)
+    return Asked(int(NOW - days * DAY), model, sure, automatic, wrong, mistaken, release)
 
 
 def words(html: str) -> str:
@@ -79,6 +80,14 @@ def test_another_model_says_nothing_about_this_one() -> None:
     assert found.periods[1].questions == 81
 
 
+def test_questions_asked_before_entries_were_edited_prove_nothing_about_them() -> None:
+    some = [asked(0.99, mistaken=False, release=name) for name in ("old", "new") for _ in range(40)]
+    assert judged(some, 0.05, NOW).offers[-1].guaranteed
+    found = judged(some, 0.05, NOW, edited={"old"})
+    assert (found.questions, found.labelled, found.edited) == (80, 40, 40)
+    assert (found.offers[-1].guaranteed, found.offers[-1].surest, found.offers[-1].share) == (False, 40, 1.0)
+
+
 async def _last(id: str, tx: Tx) -> TurnRecord | None:
     return await tx.turns.last(id)
 
@@ -109,6 +118,21 @@ async def test_the_page_counts_what_customers_and_agents_said(admin: Visit, hous
     assert "Last 30 days 4 2 (50 %) 1 1 of 2: 50.0 %" in told
     assert "Estimated, not guaranteed: 2 labelled questions, about 120 are needed" in told
     assert "in force" in told
+    assert "before entries were edited" not in told
+    # What is published with the same entries changes nothing, what is published with others does
+    draft = await house.publishing.draft()
+    for title, question, labelled in (("New", "", 2), ("New", "Where is it?", 0)):
+        first = replace(draft.entries[0], question=question or draft.entries[0].question)
+        await house.publishing.bring_in(replace(draft, title=title, entries=(first, *draft.entries[1:])))
+        await house.publishing.publish()
+        found = await look(house)
+        assert (found.labelled, found.edited, found.questions) == (labelled, 2 - labelled, 4)
+    await admin.post(f"{BASE}/budget", data={"percent": "3"})
+    await admin.post("/console/knowledge/publish")
+    told = words((await admin.get(f"{BASE}/figures")).text)
+    assert (
+        "2 labelled ones were asked before entries were edited, and prove nothing about them as they are now." in told
+    )
 
 
 async def test_what_is_missing_for_a_proof_is_said(house: House) -> None:

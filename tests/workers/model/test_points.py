@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.knowledge.entries import Entry, KnowledgeBase
-from workers.model.matching import MOST
-from workers.model.points import phrases_of, sentences
+from workers.model.phrases import MOST, sentences
+from workers.model.points import phrases_of
 
 
 def test_sentences_come_without_markup() -> None:
