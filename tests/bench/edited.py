@@ -2,10 +2,10 @@
 
     python -m tests.bench.edited ../shared/data var/models [--draws 20] [--bases 2] [--cache FILE]
 
-Knowledge bases as in `tests/bench/budget.py`, ten phrases an entry, a fifth of the questions out of scope, validation
-material only. Labelled questions prove a threshold; then the knowledge base is edited, and all other questions are
-asked of it: from the threshold as it was proven (`kept`), from the larger of it and the estimate of the edited
-knowledge base (`larger`), and from that estimate alone (`estimate`). Only draws that prove something count.
+Knowledge bases as in `tests/bench/budget.py`, ten phrases an entry, a fifth of the questions out of scope, training
+and validation parts only. Labelled questions prove a threshold; then the knowledge base is edited, and all other
+questions are asked of it: from the threshold as it was proven (`kept`), from the larger of it and the estimate of the
+edited knowledge base (`larger`), and from that estimate alone (`estimate`). Only draws that prove something count.
 
     one variant     a phrase more for one entry
     some variants   a phrase more for every tenth entry
