@@ -58,7 +58,7 @@ class BlobFolder:
         """As `put`, with what an open file holds; never more than a piece of it is in memory."""
         file.seek(0)
         sha = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-        size = file.tell()
+        size = file.seek(0, io.SEEK_END)
         target = self.path(sha)
         with self._writing(target.parent):
             if target.exists() and target.stat().st_size == size:

@@ -44,7 +44,9 @@ def test_putting_again_makes_it_look_new(folder) -> None:
     sha = folder.put(b"x")
     os.utime(folder.path(sha), (1, 1))
     assert (folder.age(sha, 101.0)) == 100.0
+    file = folder.path(sha).stat().st_ino
     folder.put(b"x")
+    assert folder.path(sha).stat().st_ino == file  # nothing was written
     age = folder.age(sha, time.time())
     assert age is not None and age < 60
 
