@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from core.errors import Broken
-from workers.model.ports import ImageFeatures, Line, Picture, Transcript, Wave
+from tests.workers.model import tiny
+from workers.configuration import Configuration
+from workers.model.ports import ImageFeatures, Line, Picture, Transcript, Wave, WordTower
 from workers.recalling import Image, Reader, Speech
-from workers.train.kept import Kept
+from workers.train.kept import Kept, Listened
 
 
 class Ears:
@@ -148,6 +150,28 @@ def test_a_full_disk_is_told_once_and_the_training_goes_on(tmp_path: Path) -> No
     assert [one.text for one in found] == ["4 samples", "5 samples", "4 samples"] and ears.heard == 3
     assert len(said) == 1 and "cannot be kept" in said[0] and "disk is full" in said[0]
     assert kept.get("before") == b"told"
+    kept.close()
+
+
+def test_a_shelf_that_stands_beside_another_shares_what_it_knows(tmp_path: Path) -> None:
+    class Counting(Kept):
+        """Counts what is kept."""
+
+        puts = 0
+
+        def put(self, key: str, told: bytes) -> None:
+            self.puts += 1
+            super().put(key, told)
+
+    tiny.clip(tmp_path / "image")
+    kept = Counting(tmp_path / "heard.db")
+    configuration = Configuration("", tmp_path, tmp_path, tmp_path / "e.db", image_model=str(tmp_path / "image"))
+    shelf = Listened.keeping(configuration, kept)
+    own = shelf.beside(tmp_path / "text", {})
+    assert own.image.encode(PICTURES).vectors.shape == (3, own.image.dim)
+    assert isinstance(own.image, WordTower)  # still
+    np.testing.assert_array_equal(own.image.encode(PICTURES).vectors, shelf.image.encode(PICTURES).vectors)
+    assert kept.puts == len(kept) == 2
     kept.close()
 
 
