@@ -14,7 +14,7 @@ from core.bell import Bell
 from core.errors import BadInput, NotAllowed, Retry
 from core.history import oldest_first
 from core.publishing import Publishing
-from core.snapshot import Snapshot
+from core.snapshot import Snapshot, kept
 from core.store.releases import ReleaseRow
 from core.store.store import Store, Tx
 from core.store.sweep import DAY
@@ -68,13 +68,14 @@ class Learning:
         release = await self._publishing.live()
         if row is None or release is None:
             raise BadInput("there is nothing to train on yet: publish the knowledge base first")
-        turns = [turn async for turn in oldest_first(self._store, resolved_since=self._kept)]
-        snapshot = Snapshot(release.knowledge, tuple(turns), release.model)
+        turns, taught = await kept(oldest_first(self._store, resolved_since=self._kept), self._store.blobs)
+        snapshot = Snapshot(release.knowledge, turns, release.model)
         blob = await self._store.keep((await asyncio.to_thread(wire.dumps, snapshot)).encode())
-        taught = Counter(turn.by for turn in turns)
 
         async def begin(tx: Tx) -> TrainingRow:
-            return await tx.trainings.begin(self._kb_id, row.number, blob, before=release.model, taught=taught, by=by)
+            return await tx.trainings.begin(
+                self._kb_id, row.number, blob, turns, before=release.model, taught=taught, by=by
+            )
 
         begun = await self._store.write(begin)
         try:
@@ -82,7 +83,7 @@ class Learning:
         except Retry as problem:
             await self._broken_off(begun.id, f"no worker could be asked: {problem}")
             raise
-        log.info("training.started", training=begun.id, turns=len(turns))
+        log.info("training.started", training=begun.id, turns=taught.total())
         self._bell.ring(TOPIC)
         return begun
 

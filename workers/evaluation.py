@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
@@ -21,13 +21,20 @@ _KINDS = ("answer", "clarify", "escalate")
 BUDGETS = (0.01, 0.02, 0.05)  # what is told of every knowledge base
 
 
-def evaluate(local: Local, cases: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def evaluate(
+    local: Local, cases: Path | None, tell: Callable[[int], None] | None = None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Figures, and a line a case in the cases' order.
 
     Nothing is calibrated on cases: what they would allow as thresholds is only told (`error_budget`).
 
     A case that cannot be read gets an `error`, the decision `escalate` and confidence 0, and the run goes on. The times
     are those of models that are loaded: the first case of each channel and language is asked twice, the second counts.
+
+    Args:
+        local: the brain.
+        cases: a file of cases; without it, those of the knowledge base.
+        tell: told after each case how many were asked.
 
     Raises:
         KnowledgeError: the cases file is wrong.
@@ -36,7 +43,7 @@ def evaluate(local: Local, cases: Path | None) -> tuple[dict[str, Any], list[dic
     asked = load_cases(cases, entries=ids) if cases is not None else local.knowledge.cases
     outcomes, lines, sure = [], [], []
     loaded: set[tuple[str, str]] = set()
-    for case in asked:
+    for done, case in enumerate(asked, 1):
         line, prediction, seconds = _timed(local, case)
         if prediction is not None and (_channel(case), prediction.language) not in loaded:
             loaded.add((_channel(case), prediction.language))
@@ -45,6 +52,8 @@ def evaluate(local: Local, cases: Path | None) -> tuple[dict[str, Any], list[dic
         sure.append(_answerable(prediction, local.knowledge))
         entry = line["entry"] or ""
         outcomes.append(metrics.Case(case.expect, entry, line["confidence"], line["decision"], seconds))
+        if tell is not None:
+            tell(done)
     channels = {
         channel: _figures([one for one, case in zip(outcomes, asked, strict=True) if _channel(case) == channel])
         for channel in dict.fromkeys(map(_channel, asked))

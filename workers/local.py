@@ -88,16 +88,20 @@ class Local:
             model: the folder of a trained model.
             builtins: whether small talk may win.
             photos: look at example photos even where nobody has any.
-            shelf: the encoders, where somebody has them already.
+            shelf: the encoders, where somebody has them already; those of the model's own stand beside them.
 
         Raises:
             KnowledgeError: the file is wrong. BadInput: the model folder holds none, a damaged one, or one of other
                 encoders than the settings name. Broken: weights are missing.
         """
         trained = Trained.load(model) if model is not None else None
-        made = forms(model) if model is not None else None
+        made = forms(model) if model is not None else {}
         knowledge = load(kb)
-        shelf = shelf or Shelf.of(configuration, trained.text if trained is not None else None, forms=made)
+        own = trained.text if trained is not None else None
+        if shelf is None:
+            shelf = Shelf.of(configuration, own, forms=made)
+        elif own is not None or made:
+            shelf = shelf.beside(own, made)
         release = hashlib.sha256(wire.dumps(knowledge).encode()).hexdigest()
         looks = photos or any(entry.photos for entry in knowledge.live) or bool(trained and trained.photos)
         cache = Encodings(configuration.encodings)

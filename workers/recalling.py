@@ -1,20 +1,22 @@
-"""A memory for the photos and voice notes that came last, so that what is asked again is not recognised again.
+"""Senses with a memory, so that a photo or voice note that comes again is not recognised again.
 
 A question comes again when its answer came too late, when a customer edits the words beside a photo, when an agent
-wants to see why. What was recognised is kept by content, in this process only: it is customers' own, and must be gone
-when their files are.
+wants to see why, when a training asks several models. Everything is found by what made it (the model's digest) with
+what it was made of (the SHA-256 of the decoded content), so that it is right whatever else has changed since.
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
+import io
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 
+from core import wire
 from workers.model.ports import (
     ImageEncoder,
     ImageFeatures,
@@ -24,11 +26,113 @@ from workers.model.ports import (
     TextReader,
     Transcript,
     Wave,
+    WordTower,
 )
 
 KEPT = 64  # of each kind
 
-Found = TypeVar("Found")
+Find = Callable[[list[int]], Sequence[bytes]]
+"""What was found at some places of what is asked about, in their order."""
+
+
+class Memory(Protocol):
+    """Keeps what was found."""
+
+    def take(self, keys: Sequence[str], find: Find) -> list[bytes]:
+        """What belongs to each key; `find` is asked about the places of those that are not known."""
+        ...
+
+
+class Recent:
+    """A memory in this process only: what is a customer's own must be gone when their files are.
+
+    Of more than `most` the one that was not needed for longest goes first. `find` is asked once.
+    """
+
+    def __init__(self, most: int = KEPT) -> None:
+        self._most = most
+        self._known: OrderedDict[str, bytes] = OrderedDict()
+
+    def take(self, keys: Sequence[str], find: Find) -> list[bytes]:
+        """See `Memory`."""
+        found = {key: self._known[key] for key in keys if key in self._known}
+        places = [place for place, key in enumerate(keys) if key not in found and key not in keys[:place]]
+        if places:
+            found |= {keys[place]: one for place, one in zip(places, find(places), strict=True)}
+        for key in keys:
+            self._known[key] = found[key]
+            self._known.move_to_end(key)
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
+        return [found[key] for key in keys]
+
+
+class Speech:
+    """A recogniser that remembers recordings."""
+
+    def __init__(self, recogniser: SpeechRecogniser, memory: Memory) -> None:
+        self._recogniser, self._memory = recogniser, memory
+        self.digest = recogniser.digest
+
+    def transcribe(self, waves: Sequence[Wave]) -> list[Transcript]:
+        """One transcript a wave, in order."""
+
+        def find(places: list[int]) -> list[bytes]:
+            heard = self._recogniser.transcribe([waves[place] for place in places])
+            return [wire.dumps(one).encode() for one in heard]
+
+        told = self._memory.take([_key("heard", self.digest, wave) for wave in waves], find)
+        return [wire.loads(Transcript, one) for one in told]
+
+
+class Reader:
+    """A reader that remembers pictures."""
+
+    def __init__(self, reader: TextReader, memory: Memory) -> None:
+        self._reader, self._memory = reader, memory
+        self.digest = reader.digest
+
+    def read(self, image: Picture) -> tuple[Line, ...]:
+        """The lines in reading order."""
+        key = _key("read", self.digest, image)
+        (told,) = self._memory.take([key], lambda _: [wire.dumps(self._reader.read(image)).encode()])
+        return wire.loads(tuple[Line, ...], told)
+
+
+class Image:
+    """An image encoder that remembers pictures."""
+
+    def __init__(self, encoder: ImageEncoder, memory: Memory) -> None:
+        self._encoder, self._memory = encoder, memory
+        self.digest, self.dim = encoder.digest, encoder.dim
+
+    def encode(self, images: Sequence[Picture]) -> ImageFeatures:
+        """Vectors (n, dim), with labels where the encoder gives them."""
+        if not len(images):
+            return self._encoder.encode(images)
+
+        def find(places: list[int]) -> list[bytes]:
+            seen = self._encoder.encode([images[place] for place in places])
+            rows = {"vectors": seen.vectors} | ({} if seen.labels is None else {"labels": seen.labels})
+            return [_packed({name: some[i : i + 1] for name, some in rows.items()}) for i in range(len(places))]
+
+        told = self._memory.take([_key("seen", self.digest, image) for image in images], find)
+        parts = [_unpacked(one) for one in told]
+        rows = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
+        return ImageFeatures(rows["vectors"], rows.get("labels"))
+
+
+class Tower(Image):
+    """Likewise, of an encoder that also puts words into the space of its pictures."""
+
+    def __init__(self, encoder: ImageEncoder, tower: WordTower, memory: Memory) -> None:
+        super().__init__(encoder, memory)
+        self.encode_words = tower.encode_words
+
+
+def looking(encoder: ImageEncoder, memory: Memory) -> Image:
+    """An image encoder with a memory, which puts words into its space where that one did."""
+    return Tower(encoder, encoder, memory) if isinstance(encoder, WordTower) else Image(encoder, memory)
 
 
 class Senses(Protocol):
@@ -55,9 +159,7 @@ class Recalled:
 
     def __init__(self, senses: Senses, most: int = KEPT) -> None:
         self._senses = senses
-        self._seen: _Memory[ImageFeatures] = _Memory(most)
-        self._read: _Memory[tuple[Line, ...]] = _Memory(most)
-        self._heard: _Memory[Transcript] = _Memory(most)
+        self._seen, self._read, self._heard = Recent(most), Recent(most), Recent(most)
 
     def over(self, senses: Senses) -> Recalled:
         """Other senses with the same memory: what one has recognised with the same model, the other need not."""
@@ -68,84 +170,31 @@ class Recalled:
     @property
     def image(self) -> ImageEncoder:
         """The image encoder."""
-        return _Image(self._senses.image, self._seen)
+        return looking(self._senses.image, self._seen)
 
     @property
     def reader(self) -> TextReader:
         """The reader of text in pictures."""
-        return _Reader(self._senses.reader, self._read)
+        return Reader(self._senses.reader, self._read)
 
     @property
     def speech(self) -> SpeechRecogniser:
         """The speech recogniser."""
-        return _Speech(self._senses.speech, self._heard)
+        return Speech(self._senses.speech, self._heard)
 
 
-class _Memory(Generic[Found]):
-    """What was found in arrays, by their content; the one that was not needed for longest goes first."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: OrderedDict[str, Found] = OrderedDict()
-
-    def take(
-        self, digest: str, arrays: Sequence[Picture] | Sequence[Wave], find: Callable[[list[int]], Sequence[Found]]
-    ) -> list[Found]:
-        """What is in each array; `find` is asked once about the places of those that are not known."""
-        keys = [f"{digest}:{array.shape}:{hashlib.sha256(array.tobytes()).hexdigest()}" for array in arrays]
-        places = [place for place, key in enumerate(keys) if key not in self._known and key not in keys[:place]]
-        found = {key: self._known[key] for key in keys if key in self._known}
-        if places:
-            found |= {keys[place]: one for place, one in zip(places, find(places), strict=True)}
-        for key in keys:
-            self._known[key] = found[key]
-            self._known.move_to_end(key)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
-        return [found[key] for key in keys]
+def _key(what: str, digest: str, content: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+    """Names a result: what made it, of what."""
+    whole = np.ascontiguousarray(content)
+    return f"{what}:{digest}:{whole.dtype}{whole.shape}:{hashlib.sha256(whole.data).hexdigest()}"
 
 
-class _Image:
-    def __init__(self, encoder: ImageEncoder, memory: _Memory[ImageFeatures]) -> None:
-        self._encoder, self._memory = encoder, memory
-        self.digest, self.dim = encoder.digest, encoder.dim
-
-    def encode(self, images: Sequence[Picture]) -> ImageFeatures:
-        """Vectors (n, dim), with labels where the encoder gives them."""
-        if not images:
-            return self._encoder.encode(images)
-
-        def find(places: list[int]) -> list[ImageFeatures]:
-            seen = self._encoder.encode([images[place] for place in places])
-            labels = seen.labels
-            return [
-                ImageFeatures(seen.vectors[i : i + 1], None if labels is None else labels[i : i + 1])
-                for i in range(len(places))
-            ]
-
-        parts = self._memory.take(self.digest, images, find)
-        labels = [part.labels for part in parts if part.labels is not None]
-        vectors = np.concatenate([part.vectors for part in parts])
-        return ImageFeatures(vectors, np.concatenate(labels) if labels else None)
+def _packed(rows: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, **rows)
+    return stream.getvalue()
 
 
-class _Reader:
-    def __init__(self, reader: TextReader, memory: _Memory[tuple[Line, ...]]) -> None:
-        self._reader, self._memory = reader, memory
-        self.digest = reader.digest
-
-    def read(self, image: Picture) -> tuple[Line, ...]:
-        """The lines in reading order."""
-        return self._memory.take(self.digest, [image], lambda _: [self._reader.read(image)])[0]
-
-
-class _Speech:
-    def __init__(self, recogniser: SpeechRecogniser, memory: _Memory[Transcript]) -> None:
-        self._recogniser, self._memory = recogniser, memory
-        self.digest = recogniser.digest
-
-    def transcribe(self, waves: Sequence[Wave]) -> list[Transcript]:
-        """One transcript a wave, in order."""
-        return self._memory.take(
-            self.digest, waves, lambda places: self._recogniser.transcribe([waves[place] for place in places])
-        )
+def _unpacked(told: bytes) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    with np.load(io.BytesIO(told), allow_pickle=False) as rows:
+        return {name: rows[name] for name in rows.files}

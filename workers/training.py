@@ -125,11 +125,11 @@ def main() -> None:
 
 
 def _trained(order: Order, room: Path, configuration: Configuration, say: Callable[[News], None]) -> Outcome:
-    from core.snapshot import Snapshot, unpacked
+    from core.snapshot import read, unpacked
     from core.store.blobs import BlobFolder
 
     blobs = BlobFolder(configuration.blobs)
-    snapshot = wire.loads(Snapshot, blobs.get(order.snapshot))
+    snapshot = read(blobs.get(order.snapshot))
     kb, history = unpacked(snapshot, room, blobs)
     say(News("", 0, "loading"))
     from workers.models import packed

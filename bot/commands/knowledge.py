@@ -58,7 +58,11 @@ def import_(
             else:
                 knowledge = load_file(path, look=True)
             after = await publishing.bring_in(knowledge, merge=merge, by="import")
-        typer.echo(f"The draft has {len(after.entries)} entries now. Make it live: polydesk kb publish", err=True)
+        many = len(after.entries)
+        typer.echo(
+            f"The draft has {many} {'entry' if many == 1 else 'entries'} now. Make it live: polydesk kb publish",
+            err=True,
+        )
 
     _with(bring_in)
 
@@ -180,7 +184,7 @@ def _strange(knowledge: KnowledgeBase) -> tuple[Finding, ...]:
     settings = load()
     shelf = Shelf(settings.models, text=settings.text_model)
     try:
-        return foreign(knowledge, shelf.text(knowledge.language).languages, shelf.language)
+        return foreign(knowledge, shelf.languages(knowledge.language), shelf.language)
     except Broken as problem:
         typer.echo(f"nobody looked at languages: {problem}", err=True)
         return ()
@@ -208,7 +212,11 @@ def _show(knowledge: KnowledgeBase, more: tuple[Finding, ...]) -> None:
     found = (*findings(knowledge), *more)
     for finding in found:
         typer.echo(finding.message)
-    typer.echo(f"{len(knowledge.entries)} entries, {len(found)} warnings.", err=True)
+    entries, warnings = len(knowledge.entries), len(found)
+    typer.echo(
+        f"{entries} {'entry' if entries == 1 else 'entries'}, {warnings} {'warning' if warnings == 1 else 'warnings'}.",
+        err=True,
+    )
 
 
 def _with(work: Callable[[Publishing], Awaitable[None]]) -> None:

@@ -15,12 +15,13 @@ from bot.console.front import Front
 from bot.console.guard import WHOLE
 from bot.console.sessions import Visitor
 from bot.wiring import KB_ID
+from core.archives import to_zip
 from core.errors import BadInput
 from core.knowledge.entries import KnowledgeBase
 from core.knowledge.export import save
 from core.knowledge.files import load
 from core.knowledge.spreadsheet import from_csv, to_csv
-from core.knowledge.zips import from_zip, to_zip
+from core.knowledge.zips import from_zip
 
 
 def router(front: Front) -> APIRouter:

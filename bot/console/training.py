@@ -32,7 +32,7 @@ _STAGES = {
     "loading": "Loading the models",
     "listening": "Reading what customers asked",
     "knowledge base": "Learning the knowledge base",
-    "cases": "Comparing it with the model in force",
+    "comparison": "Comparing it with the model in force",
 }
 _KINDS = {
     AGENT: "an agent said what was meant",

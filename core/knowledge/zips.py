@@ -1,13 +1,11 @@
-"""A knowledge-base folder as one zip file, for downloads and uploads in the console."""
+"""A knowledge base that was uploaded as a zip file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from core.archives import to_zip, unpack
+from core.archives import unpack
 from core.errors import BadInput, KnowledgeError
-
-__all__ = ["from_zip", "to_zip"]
 
 
 def from_zip(raw: bytes, folder: Path, *, name: str = "upload.zip") -> Path:

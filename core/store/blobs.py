@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from core.errors import BadInput, Broken, Retry
 
@@ -48,19 +52,30 @@ class BlobFolder:
         Raises:
             Retry: the disk is full. Broken: the folder cannot be written.
         """
-        sha = hashlib.sha256(raw).hexdigest()
+        return self.put_file(io.BytesIO(raw))
+
+    def put_file(self, file: IO[bytes]) -> str:
+        """As `put`, with what an open file holds; never more than a piece of it is in memory."""
+        file.seek(0)
+        sha = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        size = file.seek(0, io.SEEK_END)
         target = self.path(sha)
-        try:
-            if target.exists() and target.stat().st_size == len(raw):
+        with self._writing(target.parent):
+            if target.exists() and target.stat().st_size == size:
                 os.utime(target)
                 return sha
             target.parent.mkdir(parents=True, exist_ok=True)
-            _write(target, raw)
-        except OSError as problem:
-            if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise Retry("no room left for photos and voice notes", after=5.0) from problem
-            raise Broken(f"cannot write {target.parent}: {problem.strerror}") from problem
+            file.seek(0)
+            _write(target, file)
         return sha
+
+    @contextmanager
+    def scratch(self) -> Iterator[IO[bytes]]:
+        """A file without a name for what grows until it is put; raises like `put`, also when it cannot be written."""
+        with self._writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root) as file:
+                yield file
 
     def get(self, sha: str) -> bytes:
         """Read a blob.
@@ -68,15 +83,17 @@ class BlobFolder:
         Raises:
             BadInput: not a SHA-256. Broken: it is not there, or its bytes are no longer what its name says.
         """
-        try:
+        with self._reading(sha):
             raw = self.path(sha).read_bytes()
-        except FileNotFoundError as problem:
-            raise Broken(f"blob {sha[:12]} is missing from {self.root}") from problem
-        except OSError as problem:
-            raise Broken(f"cannot read blob {sha[:12]}: {problem.strerror}") from problem
-        if hashlib.sha256(raw).hexdigest() != sha:
-            raise Broken(f"blob {sha[:12]} is damaged")
+        _must_be(sha, hashlib.sha256(raw).hexdigest())
         return raw
+
+    def lines(self, sha: str) -> Iterator[bytes]:
+        """The lines of a blob, one at a time in memory; raises like `get`, before the first."""
+        with self._reading(sha), self.path(sha).open("rb") as file:
+            _must_be(sha, hashlib.file_digest(file, "sha256").hexdigest())
+            file.seek(0)
+            yield from file
 
     def exists(self, sha: str) -> bool:
         """Whether the blob is there; False for anything that is not a SHA-256."""
@@ -99,13 +116,36 @@ class BlobFolder:
             if valid_sha(path.name):
                 yield path.name
 
+    @contextmanager
+    def _writing(self, folder: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as problem:
+            if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Retry("no room left for photos and voice notes", after=5.0) from problem
+            raise Broken(f"cannot write {folder}: {problem.strerror}") from problem
 
-def _write(target: Path, raw: bytes) -> None:
+    @contextmanager
+    def _reading(self, sha: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as problem:
+            raise Broken(f"blob {sha[:12]} is missing from {self.root}") from problem
+        except OSError as problem:
+            raise Broken(f"cannot read blob {sha[:12]}: {problem.strerror}") from problem
+
+
+def _must_be(sha: str, found: str) -> None:
+    if found != sha:
+        raise Broken(f"blob {sha[:12]} is damaged")
+
+
+def _write(target: Path, raw: IO[bytes]) -> None:
     descriptor, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
+            shutil.copyfileobj(raw, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o640)

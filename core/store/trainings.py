@@ -57,9 +57,17 @@ class Trainings:
         self._refs = References(sql)
 
     async def begin(
-        self, kb_id: str, release: int, snapshot: str, *, before: str, taught: Mapping[str, int], by: str
+        self,
+        kb_id: str,
+        release: int,
+        snapshot: str,
+        turns: str = "",
+        *,
+        before: str,
+        taught: Mapping[str, int],
+        by: str,
     ) -> TrainingRow:
-        """A training begins, which keeps its snapshot, with the model it is compared with, from being swept.
+        """A training begins, which keeps its snapshot, its turns and the model it is compared with from being swept.
 
         Raises:
             NotAllowed: another one of this knowledge base has not ended.
@@ -71,7 +79,7 @@ class Trainings:
             raise NotAllowed(f"a training is running already, started by {other.by}: wait until it has ended")
         row = TrainingRow(new_id(), kb_id, release, snapshot, before, dict(taught), by, self._sql.now)
         await self._sql.run(insert(table), {name: getattr(row, name) for name in TrainingRow.__slots__})
-        for sha in {snapshot, before} - {""}:
+        for sha in {snapshot, turns, before} - {""}:
             await self._refs.refer(sha, _owner(row.id), "snapshot")
         return row
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.commands.knowledge import diff, import_, publish, rollback
+from bot.commands.knowledge import diff, import_, lint, publish, rollback
 from bot.settings import Settings
 from bot.wiring import KB_ID
 from core import wire
@@ -57,6 +57,35 @@ title: Shop
 entries:
   - {id: order, question: where is my order, answer: On its way.}
 """
+
+
+STRANGE = """\
+polydesk: 1
+title: Shop
+language: xx
+entries:
+  - id: order
+    question: where is my order
+    variants: [track it, is it sent, my parcel, any news of my order, did it leave]
+    answer: On its way.
+cases:
+  - {text: is my parcel on its way, expect: order}
+  - {text: write a poem, expect: none}
+"""
+
+
+@pytest.mark.models
+def test_one_entry_is_an_entry_and_no_encoder_is_loaded(
+    tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kb.yaml").write_text(STRANGE)
+    # Given the language identifier alone
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "language").symlink_to(models_dir / "language")
+    monkeypatch.setenv("POLYDESK_DATA", str(tmp_path))
+    lint(tmp_path)
+    told = capsys.readouterr()
+    assert "the text encoder was not trained for xx" in told.out and told.err == "1 entry, 1 warning.\n"
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from core import learning as rules
-from core import wire
 from core.errors import BadInput, NotAllowed, Retry
 from core.history import AGENT
 from core.knowledge.files import load
 from core.knowledge.history import load_history
 from core.learning import Learning
-from core.snapshot import Snapshot, unpacked
+from core.snapshot import read, unpacked
 from core.store.trainings import TrainingRow
 from core.training import News, Outcome
 from core.values import Author, Role
@@ -93,7 +92,8 @@ async def test_what_is_live_and_what_turns_taught_is_sent_as_train_reads_it(
     begun = await learning.start(by="ada")
     (order,) = trainer.sent
     assert (order.training, begun.taught, begun.release) == (begun.id, {AGENT: 1}, 1)
-    snapshot = wire.loads(Snapshot, road.store.blobs.get(order.snapshot))
+    snapshot = read(road.store.blobs.get(order.snapshot))
+    assert await road.store.read(lambda tx: tx.blobs.wanted(snapshot.turns))
     kb, history = unpacked(snapshot, tmp_path / "room", road.store.blobs)
     assert load(kb).entries[0].question == KNOWLEDGE.entries[0].question
     assert history is not None

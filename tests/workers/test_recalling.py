@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from workers.model.ports import ImageFeatures, Line, Picture, Transcript, Wave
+from workers.model.ports import ImageFeatures, Line, Picture, Transcript, Vectors, Wave, WordTower
 from workers.recalling import Recalled
 
 
@@ -95,3 +95,15 @@ def test_other_senses_share_what_was_recognised_with_the_same_model() -> None:
     second.digest = "e"
     senses.over(second).image.encode([photo(1)])
     assert second.asked == [1, 1]
+
+
+def test_an_encoder_that_knows_words_still_does() -> None:
+    class Clip(Recogniser):
+        """Puts words into the space of its pictures."""
+
+        def encode_words(self, texts: Sequence[str]) -> Vectors:
+            return np.array([[len(text)] for text in texts], dtype=np.float32)
+
+    image = Recalled(Clip()).image
+    assert isinstance(image, WordTower) and image.encode_words(["mug"]).tolist() == [[3]]
+    assert not isinstance(Recalled(Recogniser()).image, WordTower)

@@ -104,12 +104,31 @@ class Shelf:
         Raises:
             Broken: it cannot be loaded; says what to do.
         """
+        name = self._named(language)
+        return cast(TextEncoder, self._once(f"{_TEXT}{name}", lambda: self._text(name)))
+
+    def languages(self, language: str) -> frozenset[str]:
+        """What the text encoder for a language was trained for, as it says itself, without loading it.
+
+        Raises:
+            Broken: it is not there, or damaged; says what to do.
+        """
+        from workers.model import optimised, text, tuned
+
+        name = self._named(language)
+        if name in (MINILM, MULTILINGUAL):
+            return text.ENGLISH if name == MINILM else text.MULTILINGUAL
+        folder = hub.find(name)
+        if optimised.is_form(folder):
+            return frozenset(optimised.read(folder).languages)
+        return frozenset(tuned.read(folder).languages) if tuned.is_tuned(folder) else frozenset()
+
+    def _named(self, language: str) -> str:
+        """A built-in text encoder's name, or where another is found."""
         name = self._names["text"]
         if name == AUTO:
             name = MINILM if language.lower().replace("_", "-").split("-")[0] == "en" else MULTILINGUAL
-        if name == MINILM and self._english is not None:
-            name = str(self._english)
-        return cast(TextEncoder, self._once(f"{_TEXT}{name}", lambda: self._text(name)))
+        return str(self._english) if name == MINILM and self._english is not None else name
 
     @property
     def image(self) -> ImageEncoder:
@@ -217,7 +236,7 @@ class Shelf:
 
         if named is None:
             folder = fetch.folder(self._models, "text-en")
-            return PooledText(folder, device=device, digest=text.minilm_digest(), languages=frozenset({"en"}))
+            return PooledText(folder, device=device, digest=text.minilm_digest(), languages=text.ENGLISH)
         return PooledText(named, device=device)
 
     def _image(self) -> ImageEncoder:

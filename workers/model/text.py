@@ -16,6 +16,7 @@ Tokenise = Callable[[str], list[int]]
 """A text to token ids, the special tokens at both ends included, not longer than the encoder can take."""
 
 LONGEST = 256  # tokens; what comes after is not read
+ENGLISH = frozenset({"en"})
 MULTILINGUAL = frozenset({"ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"})
 
 
@@ -81,8 +82,7 @@ def minilm_digest() -> str:
 def minilm(folder: Path, threads: int = 1) -> OnnxText:
     """all-MiniLM-L6-v2 (https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2): English, 384 dimensions."""
     tokenise = wordpieces(folder / "tokenizer.json")
-    english = frozenset({"en"})
-    return OnnxText(folder / "model.onnx", tokenise, digest=minilm_digest(), languages=english, threads=threads)
+    return OnnxText(folder / "model.onnx", tokenise, digest=minilm_digest(), languages=ENGLISH, threads=threads)
 
 
 def multilingual_digest() -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,23 +40,21 @@ def fair(examples: Sequence[Example]) -> tuple[Example, ...]:
     return tuple(one for one in examples if one.line > 0 and one.expect and one.by != "silence")
 
 
-def asked(local: Local, examples: Sequence[Example]) -> Tally:
-    """Ask them; what cannot be read counts as not answered."""
+def asked(local: Local, examples: Sequence[Example], tell: Callable[[int], None]) -> Tally:
+    """Ask them, telling after each how many were; what cannot be read counts as not answered."""
     inside = right = answered = wrong = 0
-    for one in examples:
-        try:
+    for done, one in enumerate(examples, 1):
+        inside += one.expect != NONE
+        with suppress(PolydeskError):
             found = local.ask(
                 one.text, [Path(name) for name in one.photos], [Path(name) for name in one.voices], one.history
             )
-        except PolydeskError:
-            inside += one.expect != NONE
-            continue
-        hit = found.entry == one.expect
-        inside += one.expect != NONE
-        right += hit and one.expect != NONE
-        if kind(alone(found, local.knowledge)) == told.ANSWER:
-            answered += 1
-            wrong += not hit
+            hit = found.entry == one.expect
+            right += hit and one.expect != NONE
+            if kind(alone(found, local.knowledge)) == told.ANSWER:
+                answered += 1
+                wrong += not hit
+        tell(done)
     return Tally(len(examples), inside, right, answered, wrong)
 
 

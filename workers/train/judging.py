@@ -19,11 +19,14 @@ from workers.model import metrics
 from workers.model.calibration import Thresholds
 from workers.model.recalibration import Recalibration, recalibrate
 from workers.model.selective import DELTA, Selected, by_group, group, needed
+from workers.model.shelf import Shelf
 from workers.model.trained import FIXED, LATE
 from workers.train import held_out
 from workers.train import results as told
+from workers.train.log import Log, Stage
 from workers.train.measuring import Asked, Judged, right
 
+STAGE = "comparison"
 ENOUGH = 30  # labelled questions of several channels to choose a way of fusing by
 _SHOWN = 140  # characters of a question in the report
 _SLACK = 1e-9
@@ -93,9 +96,29 @@ def answered(one: Asked, judge: Judged, corrected: Callable[[float], float], lim
 
 
 def promotion(
-    kb: Path, configuration: Configuration, out: Path, used: Path | None, past: Sequence[Example]
+    kb: Path,
+    configuration: Configuration,
+    out: Path,
+    used: Path | None,
+    past: Sequence[Example],
+    *,
+    shelf: Shelf,
+    log: Log,
 ) -> told.Promotion:
-    """The candidate beside the model in use on cases and held-out history, which nothing was trained on."""
+    """The candidate beside the model in use on cases and held-out history, which nothing was trained on.
+
+    Args:
+        kb: the knowledge base's folder or file.
+        configuration: which encoders.
+        out: the candidate's folder.
+        used: that of the model in use; None for the shipped one.
+        past: the held-out turns that may judge.
+        shelf: the encoders that both have in common; one that remembers recognises nothing twice.
+        log: told how far it is.
+
+    Raises:
+        BadInput: the candidate does not fit the encoders. Broken: weights are missing.
+    """
     knowledge = load(kb)
     if not past and not knowledge.cases:
         return told.Promotion(
@@ -103,15 +126,17 @@ def promotion(
             "there is nothing to judge by: the knowledge base has no `cases`, no labelled conversation was held out",
             (),
         )
-    instead = ""
-    try:
-        before = _tried(kb, configuration, used, past)
-    except (BadInput, Broken) as problem:
-        if used is None:
-            raise
-        # The shipped model answers where the one in use cannot, so that is what the candidate would take the place of.
-        before, instead = _tried(kb, configuration, None, past), f"; compared with the shipped model, as {problem}"
-    after = _tried(kb, configuration, out, past)
+    many = len(knowledge.cases) + len(past)
+    with log.stage(STAGE, 2 * many) as stage:
+        asking, instead = _Asking(kb, configuration, shelf, past, stage), ""
+        try:
+            before = asking.tried(used, 0)
+        except (BadInput, Broken) as problem:
+            if used is None:
+                raise
+            # The shipped model answers where the one in use cannot: that is what the candidate would take the place of.
+            before, instead = asking.tried(None, 0), f"; compared with the shipped model, as {problem}"
+        after = asking.tried(out, many)
     checks = [
         *held_out.checks(before.past, after.past, knowledge.error_budget, "held-out conversations"),
         *held_out.checks(before.cases, after.cases, knowledge.error_budget, "the cases"),
@@ -134,7 +159,20 @@ class _Tried:
     auroc: float | None
 
 
-def _tried(kb: Path, configuration: Configuration, model: Path | None, past: Sequence[Example]) -> _Tried:
-    with Local.open(kb, configuration, model, builtins=False) as local:
-        figures, lines = evaluate(local, None)
-        return _Tried(held_out.asked(local, past), held_out.of_cases(lines), figures.get("auroc"))
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """The same questions for each model."""
+
+    kb: Path
+    configuration: Configuration
+    shelf: Shelf
+    past: Sequence[Example]
+    stage: Stage
+
+    def tried(self, model: Path | None, done: int) -> _Tried:
+        """Ask a model all of them; `done` steps of the stage were made before."""
+        with Local.open(self.kb, self.configuration, model, builtins=False, shelf=self.shelf) as local:
+            figures, lines = evaluate(local, None, lambda cases: self.stage.step(done + cases))
+            done += len(lines)
+            past = held_out.asked(local, self.past, lambda turns: self.stage.step(done + turns))
+            return _Tried(past, held_out.of_cases(lines), figures.get("auroc"))

@@ -1,43 +1,24 @@
-"""What a training has listened to, kept on disk, so that a killed one need not listen again.
-
-Everything is found by what made it (the model's digest) with what it was made of (the SHA-256 of the decoded content),
-so that it is right whatever else has changed since.
-"""
+"""What a training has listened to, kept on disk, so that a killed one need not listen again."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import io
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
-from core import wire
 from core.errors import Broken
 from workers.configuration import Configuration
-from workers.model.ports import (
-    ImageEncoder,
-    ImageFeatures,
-    Line,
-    Picture,
-    SpeechRecogniser,
-    TextReader,
-    Transcript,
-    Wave,
-    WordTower,
-)
+from workers.model.ports import ImageEncoder, SpeechRecogniser, TextReader
 from workers.model.shelf import Shelf
+from workers.recalling import Find, Image, Reader, Speech, looking
 
 
 class Kept:
-    """Bytes by key, in an SQLite file; each is there for good once `put` returns, whoever kills the process.
+    """A memory in an SQLite file; each thing is there for good once `put` returns, whoever kills the process.
 
     It only saves time: a file that cannot be read is begun anew, one that cannot be written any longer is left alone.
 
@@ -64,6 +45,17 @@ class Kept:
                     raise
         except (OSError, sqlite3.Error) as problem:
             raise Broken(f"cannot keep what was heard in {path} ({problem}): free space there") from problem
+
+    def take(self, keys: Sequence[str], find: Find) -> list[bytes]:
+        """What belongs to each key; `find` is asked about one place at a time, so that each is kept at once."""
+        told = []
+        for place, key in enumerate(keys):
+            one = self.get(key)
+            if one is None:
+                (one,) = find([place])
+                self.put(key, one)
+            told.append(one)
+        return told
 
     def get(self, key: str) -> bytes | None:
         """What was put there; None where it is not there, or cannot be read."""
@@ -138,71 +130,6 @@ def _opened(path: Path) -> sqlite3.Connection:
     return database
 
 
-class KeptSpeech:
-    """A recogniser that listens to each recording once."""
-
-    def __init__(self, inner: SpeechRecogniser, kept: Kept) -> None:
-        self._inner, self._kept = inner, kept
-        self.digest = inner.digest
-
-    def transcribe(self, waves: Sequence[Wave]) -> list[Transcript]:
-        """One transcript a wave, in order."""
-
-        def heard(wave: Wave) -> bytes:
-            return wire.dumps(self._inner.transcribe([wave])[0]).encode()
-
-        told = [_once(self._kept, _key("heard", self.digest, wave), partial(heard, wave)) for wave in waves]
-        return [wire.loads(Transcript, one) for one in told]
-
-
-class KeptReader:
-    """A reader that reads each picture once."""
-
-    def __init__(self, inner: TextReader, kept: Kept) -> None:
-        self._inner, self._kept = inner, kept
-        self.digest = inner.digest
-
-    def read(self, image: Picture) -> tuple[Line, ...]:
-        """The lines in reading order."""
-        told = _once(self._kept, _key("read", self.digest, image), lambda: wire.dumps(self._inner.read(image)).encode())
-        return wire.loads(tuple[Line, ...], told)
-
-
-class KeptImage:
-    """An image encoder that looks at each picture once."""
-
-    def __init__(self, inner: ImageEncoder, kept: Kept) -> None:
-        self._inner, self._kept = inner, kept
-        self.digest, self.dim = inner.digest, inner.dim
-
-    def encode(self, images: Sequence[Picture]) -> ImageFeatures:
-        """Vectors (n, dim), labels where the encoder classifies."""
-
-        def seen(image: Picture) -> bytes:
-            found, written = self._inner.encode([image]), io.BytesIO()
-            arrays = {"vectors": found.vectors} | ({} if found.labels is None else {"labels": found.labels})
-            np.savez(written, allow_pickle=False, **arrays)
-            return written.getvalue()
-
-        if not len(images):
-            return self._inner.encode(images)
-        parts = []
-        for image in images:
-            told = _once(self._kept, _key("seen", self.digest, image), partial(seen, image))
-            with np.load(io.BytesIO(told), allow_pickle=False) as one:
-                parts.append({name: one[name] for name in one.files})
-        rows = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
-        return ImageFeatures(rows["vectors"], rows.get("labels"))
-
-
-class KeptTower(KeptImage):
-    """Likewise, of an encoder that also puts words into the space of its pictures."""
-
-    def __init__(self, inner: ImageEncoder, tower: WordTower, kept: Kept) -> None:
-        super().__init__(inner, kept)
-        self.encode_words = tower.encode_words
-
-
 class Listened(Shelf):
     """A shelf whose recogniser, reader and image encoder do everything once; made by `keeping`."""
 
@@ -224,31 +151,16 @@ class Listened(Shelf):
     @property
     def speech(self) -> SpeechRecogniser:
         """The speech recogniser."""
-        return super().speech if self._kept is None else KeptSpeech(super().speech, self._kept)
+        return super().speech if self._kept is None else Speech(super().speech, self._kept)
 
     @property
     def reader(self) -> TextReader:
         """The reader of text in pictures."""
-        return super().reader if self._kept is None else KeptReader(super().reader, self._kept)
+        return super().reader if self._kept is None else Reader(super().reader, self._kept)
 
     @property
     def image(self) -> ImageEncoder:
         """The image encoder."""
         inner = super().image
-        if self._kept is None:
-            return inner
-        return KeptTower(inner, inner, self._kept) if isinstance(inner, WordTower) else KeptImage(inner, self._kept)
-
-
-def _key(what: str, digest: str, content: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
-    """Names a result: what made it, of what."""
-    whole = np.ascontiguousarray(content)
-    return f"{what}:{digest}:{whole.dtype}{whole.shape}:{hashlib.sha256(whole.tobytes()).hexdigest()}"
-
-
-def _once(kept: Kept, key: str, make: Callable[[], bytes]) -> bytes:
-    told = kept.get(key)
-    if told is None:
-        told = make()
-        kept.put(key, told)
-    return told
+        # One that stands beside another shelf may have taken that one's, memory and all.
+        return inner if self._kept is None or isinstance(inner, Image) else looking(inner, self._kept)

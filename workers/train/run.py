@@ -88,8 +88,8 @@ def train(
                 known = replace(other, model=replace(other.model, text=folder)) if found.kept else known
         known, together = seeing.align(known, log, work.folder)
         results = fused(knowledge, known, out, work.folder, log, compare=compare, strategy=strategy)
-        with log.stage("cases"):
-            promotion = judging.promotion(kb, configuration, out, before, held_out.fair(parts.held_out))
+        fair = held_out.fair(parts.held_out)
+        promotion = judging.promotion(kb, configuration, out, before, fair, shelf=shelf, log=log)
         results = replace(
             results,
             at=int(time.time() * 1000),

@@ -54,8 +54,8 @@ async def test_a_training_is_followed_live_and_promoted_by_a_tap(gateway: Gatewa
         await start(page)
         await say(gateway, 1, stage="listening", done=3, total=10)
         await expect(page.locator(".stage")).to_contain_text("Reading what customers asked 3 of 10")
-        await say(gateway, 2, stage="cases")
-        await expect(page.locator(".stage")).to_contain_text("Comparing it with the model in force")
+        await say(gateway, 2, stage="comparison", done=7, total=290)
+        await expect(page.locator(".stage")).to_contain_text("Comparing it with the model in force 7 of 290")
         kept = [await gateway.store.keep(b"a model"), await gateway.store.keep(REPORT)]
         await say(gateway, 3, outcome=Outcome(*kept, True, "it is not worse on any of them", CHECKS))
         await expect(page.locator(".trainings > li").first).to_contain_text("61.0 % → 78.0 %")

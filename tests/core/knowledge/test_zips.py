@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from core.archives import to_zip
 from core.errors import KnowledgeError
-from core.knowledge import zips
 from core.knowledge.entries import Case, Entry, KnowledgeBase
 from core.knowledge.files import load, pack, save
+from core.knowledge.zips import from_zip
 from tests.core.knowledge import made
 
 KB = b"polydesk: 1\ntitle: Shop\nentries: []\n"
@@ -28,7 +29,7 @@ def zipped(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
 
 def refused(raw: bytes, folder: Path) -> str:
     with pytest.raises(KnowledgeError) as raised:
-        zips.from_zip(raw, folder)
+        from_zip(raw, folder)
     return str(raised.value)
 
 
@@ -37,16 +38,16 @@ def test_a_folder_goes_out_and_comes_back(tmp_path):
     entry = Entry("a", "q", {"en": "x\n"}, "a", photos=(blob,))
     knowledge = KnowledgeBase("Shop", entries=(entry,), cases=(Case("a", photo=blob),))
     save(knowledge, tmp_path / "out", made.FILES.__getitem__)
-    raw = zips.to_zip(tmp_path / "out")
-    assert raw == zips.to_zip(tmp_path / "out")
+    raw = to_zip(tmp_path / "out")
+    assert raw == to_zip(tmp_path / "out")
     (tmp_path / "in").mkdir()
-    top = zips.from_zip(raw, tmp_path / "in")
+    top = from_zip(raw, tmp_path / "in")
     assert pack(load(top, trusted=False), made.put) == knowledge
 
 
 def test_a_zipped_folder_and_what_a_mac_adds(tmp_path):
     raw = zipped(("shop/kb.yaml", KB), ("__MACOSX/shop/._kb.yaml", b"x"), ("shop/.DS_Store", b"x"), ("shop/", b""))
-    assert zips.from_zip(raw, tmp_path) == tmp_path / "shop"
+    assert from_zip(raw, tmp_path) == tmp_path / "shop"
     assert [path.name for path in tmp_path.rglob("*")] == ["shop", "kb.yaml"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from core.errors import BadInput, Broken
+from core.errors import BadInput, Broken, Retry
 from core.store.blobs import BlobFolder, valid_sha
 
 
@@ -43,7 +44,9 @@ def test_putting_again_makes_it_look_new(folder) -> None:
     sha = folder.put(b"x")
     os.utime(folder.path(sha), (1, 1))
     assert (folder.age(sha, 101.0)) == 100.0
+    file = folder.path(sha).stat().st_ino
     folder.put(b"x")
+    assert folder.path(sha).stat().st_ino == file  # nothing was written
     age = folder.age(sha, time.time())
     assert age is not None and age < 60
 
@@ -55,6 +58,26 @@ def test_a_torn_blob_is_mended_by_putting_it_again(folder) -> None:
         folder.get(sha)
     assert folder.put(b"whole") == sha
     assert folder.get(sha) == b"whole"
+
+
+def test_what_grew_without_a_name_is_put_and_read_line_by_line(folder) -> None:
+    with folder.scratch() as file:
+        file.write(b"one\n")
+        assert list(folder.root.iterdir()) == []  # nothing of it is left, whoever kills us
+        file.write(b"two\n")
+        sha = folder.put_file(file)
+    assert list(folder.lines(sha)) == [b"one\n", b"two\n"] and folder.put(b"one\ntwo\n") == sha
+    folder.path(sha).write_bytes(b"one\nbut\n")
+    with pytest.raises(Broken, match="damaged"):
+        next(folder.lines(sha))
+    folder.delete(sha)
+    with pytest.raises(Broken, match="missing"):
+        next(folder.lines(sha))
+
+
+def test_no_room_for_what_grows_is_said(folder) -> None:
+    with pytest.raises(Retry, match="no room"), folder.scratch():
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 64 + "\n", "a/" * 32])
@@ -77,3 +100,5 @@ def test_a_folder_that_cannot_be_written(tmp_path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Broken):
         BlobFolder(tmp_path / "file").put(b"x")
+    with pytest.raises(Broken), BlobFolder(tmp_path / "file").scratch():
+        pass

@@ -11,22 +11,21 @@ from core.store.sweep import DAY
 from core.store.trainings import TrainingRow
 from core.training import Check, News, Outcome
 
-SNAPSHOT, MODEL, REPORT, BEFORE = (letter * 64 for letter in "abcd")
+SNAPSHOT, MODEL, REPORT, BEFORE, TURNS = (letter * 64 for letter in "abcdf")
 OUTCOME = Outcome(MODEL, REPORT, True, "not worse", (Check("accuracy", None, 0.9, True),))
 
 
 async def begun(store: Store, by: str = "ada", kb_id: str = "kb") -> TrainingRow:
     async def begin(tx: Tx) -> TrainingRow:
         await tx.knowledge.set_head(kb_id, KnowledgeBase("Shop"))
-        return await tx.trainings.begin(kb_id, 3, SNAPSHOT, before=BEFORE, taught={"agent": 2}, by=by)
+        return await tx.trainings.begin(kb_id, 3, SNAPSHOT, TURNS, before=BEFORE, taught={"agent": 2}, by=by)
 
     return await store.write(begin)
 
 
 async def wanted(store: Store) -> set[str]:
-    return {
-        sha for sha in (SNAPSHOT, MODEL, REPORT, BEFORE) if await store.read(lambda tx, sha=sha: tx.blobs.wanted(sha))
-    }
+    every = (SNAPSHOT, MODEL, REPORT, BEFORE, TURNS)
+    return {sha for sha in every if await store.read(lambda tx, sha=sha: tx.blobs.wanted(sha))}
 
 
 async def test_one_at_a_time_for_each_knowledge_base(store: Store) -> None:
@@ -57,7 +56,7 @@ async def test_news_that_come_twice_or_late_change_nothing(store: Store, clock) 
 
 async def test_blobs_live_as_long_as_somebody_needs_them(store: Store, clock) -> None:  # type: ignore[no-untyped-def]
     row = await begun(store)
-    assert await wanted(store) == {SNAPSHOT, BEFORE}
+    assert await wanted(store) == {SNAPSHOT, TURNS, BEFORE}
     await store.write(lambda tx: tx.trainings.end(row.id, outcome=OUTCOME, keep_ms=DAY))
     assert await wanted(store) == {MODEL, REPORT}
     # A release that names the model keeps it for good, the report goes when its time is over

@@ -44,13 +44,16 @@ def furnished(model: Path, encoder: Path, of: str) -> Path:
 
 
 def test_a_form_stands_in_for_its_encoder(model: Path, encoder: Path, tmp_path: Path) -> None:
-    before = Shelf(tmp_path, text=str(encoder), device="cpu").text("en")
+    named = Shelf(tmp_path, text=str(encoder), device="cpu")
+    before = named.text("en")
+    assert named.languages("en") == before.languages == {"en"}
     after = Shelf(tmp_path, text=str(encoder), forms=optimised.forms(model)).text("en")
     assert after.digest.startswith(f"{before.digest}-int8-") and after.languages == before.languages
     said = ["where is my order", "the mug came broken"]
     assert (before.encode(said) * after.encode(said)).sum(axis=1).min() > 0.98
     # Named itself, as the text encoder of a model is, it is the same
-    assert Shelf(tmp_path, text=str(model / "forms" / "text")).text("de").digest == after.digest
+    itself = Shelf(tmp_path, text=str(model / "forms" / "text"))
+    assert itself.text("de").digest == after.digest and itself.languages("de") == after.languages
     # An encoder that nothing stands in for is left alone
     tiny.bert(tmp_path / "other", seed=3)
     other = Shelf(tmp_path, text=str(tmp_path / "other"), device="cpu", forms=optimised.forms(model)).text("en")

@@ -47,14 +47,23 @@ def test_models_of_the_operator_take_their_place(tmp_path: Path) -> None:
     # Then they are used for every language, for pictures, for voice; no prepared weights are needed
     assert shelf.text("en") is shelf.text("de") is shelf.text("")
     assert shelf.text("en").dim == 24
+    assert shelf.languages("en") == shelf.text("en").languages == frozenset()  # nobody said
     assert isinstance(shelf.image, ClipImage)
     assert shelf.labels == ()
     assert shelf.speech.digest.startswith("speech-")
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="there is no model folder"):
-        Shelf(tmp_path, text=str(tmp_path / "absent")).text("en")
+    shelf = Shelf(tmp_path, text=str(tmp_path / "absent"))
+    for take in (shelf.text, shelf.languages):
+        with pytest.raises(BadInput, match="there is no model folder"):
+            take("en")
+
+
+def test_languages_are_known_without_weights(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    assert shelf.languages("en-GB") == {"en"} and {"de", "ja"} < shelf.languages("de") == shelf.languages("")
+    assert Shelf(tmp_path, text="multilingual").languages("en") == shelf.languages("de")
 
 
 def test_a_device_that_is_not_there(tmp_path: Path) -> None:
@@ -96,6 +105,7 @@ def test_the_defaults(models_dir: Path) -> None:
     assert shelf.text("en").digest.startswith("minilm-")
     assert shelf.text("de").digest.startswith("use-")
     assert Shelf(models_dir, text="multilingual").text("en").digest == shelf.text("de").digest
+    assert all(shelf.languages(tag) == shelf.text(tag).languages for tag in ("en", "de"))
     assert len(shelf.labels) == 1000
     digests = {shelf.image.digest, shelf.speech.digest, shelf.reader.digest, shelf.language.digest}
     assert len(digests) == 4

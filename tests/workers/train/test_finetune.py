@@ -113,7 +113,7 @@ def test_the_shelf_gives_the_vectors_that_torch_gives(trained: tuple[Tuned, list
 
 def test_it_stands_in_for_the_english_encoder_only(trained: tuple[Tuned, list[Progress]], tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, english=trained[0].folder, device="cpu")
-    assert shelf.text("en").digest == trained[0].digest
+    assert shelf.text("en").digest == trained[0].digest and shelf.languages("en") == shelf.text("en").languages
     with pytest.raises(Broken, match="models prepare"):  # which is not there
         shelf.text("de")
 

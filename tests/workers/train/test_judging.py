@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
+from core.knowledge.history import Example
+from tests.flows.conftest import DEMO
 from workers.configuration import Configuration
 from workers.local import Local
+from workers.model.shelf import Shelf
 from workers.model.trained import FIXED, Trained
-from workers.train.judging import promotion
+from workers.train.judging import STAGE, promotion
+from workers.train.kept import Kept, Listened
+from workers.train.log import Log, Told
 
 pytestmark = pytest.mark.models
 
@@ -36,9 +42,41 @@ def test_a_model_in_use_that_cannot_answer_any_more_is_replaced_in_the_compariso
     with Local.open(tmp_path, configuration) as local:
         Trained(local.encoder.digest, fusion=FIXED).save(candidate)
     # Workers answer with the shipped model where the one in use does not fit them.
-    found = promotion(tmp_path, configuration, candidate, used, ())
+    shelf, log = Shelf.of(configuration), Log(stream=io.StringIO())
+    found = promotion(tmp_path, configuration, candidate, used, (), shelf=shelf, log=log)
     assert found.promoted, found
     assert "compared with the shipped model" in found.why and "an encoder of last year" in found.why
     # A candidate that does not fit is nobody's.
     with pytest.raises(Exception, match="an encoder of last year"):
-        promotion(tmp_path, configuration, used, None, ())
+        promotion(tmp_path, configuration, used, None, (), shelf=shelf, log=log)
+
+
+class Noting(Kept):
+    """Notes what is recognised, which is what is not known yet."""
+
+    noted: tuple[str, ...] = ()
+
+    def put(self, key: str, told: bytes) -> None:
+        self.noted += (key.partition(":")[0],)
+        super().put(key, told)
+
+
+def test_both_models_are_asked_what_was_recognised_once(models_dir: Path, tmp_path: Path) -> None:
+    # Given cases of each channel, and a held-out photo
+    photo, voice = DEMO / "photos" / "test-login.jpg", DEMO / "voice" / "wheres-my-order.ogg"
+    cases = f"  - {{photo: {photo}, expect: none}}\n  - {{voice: {voice}, expect: track}}\n"
+    (tmp_path / "kb.yaml").write_text(SHOP + cases)
+    past = (Example(1, "c", expect="track", text="is it on its way"), Example(2, "c", "hours", photos=(str(photo),)))
+    configuration = Configuration("", tmp_path / "blobs", models_dir, tmp_path / "encodings.db")
+    kept, heard = Noting(tmp_path / "heard.db"), list[Told]()
+    shelf = Listened.keeping(configuration, kept)
+    Trained(shelf.text("en").digest, fusion=FIXED).save(tmp_path / "candidate")
+    # When the gate compares
+    with Log(stream=io.StringIO(), listen=heard.append) as log:
+        found = promotion(tmp_path, configuration, tmp_path / "candidate", None, past, shelf=shelf, log=log)
+    # Then the photo was read and seen once, the recording heard once
+    assert found.promoted, found
+    assert sorted(kept.noted) == ["heard", "read", "seen"]
+    # And whoever watches saw how far it was
+    assert {(one.stage, one.total) for one in heard} == {(STAGE, 2 * (4 + 2))} and heard[-1].done == 12
+    kept.close()

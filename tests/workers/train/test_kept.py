@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from core.errors import Broken
-from workers.model.ports import ImageFeatures, Line, Picture, Transcript, Wave
-from workers.train.kept import Kept, KeptImage, KeptReader, KeptSpeech
+from tests.workers.model import tiny
+from workers.configuration import Configuration
+from workers.model.ports import ImageFeatures, Line, Picture, Transcript, Wave, WordTower
+from workers.recalling import Image, Reader, Speech
+from workers.train.kept import Kept, Listened
 
 
 class Ears:
@@ -50,19 +53,37 @@ def test_a_recording_is_heard_once_even_by_the_next_process(tmp_path: Path) -> N
     ears = Ears()
     waves = [np.zeros(n, dtype=np.float32) for n in (10, 20, 10)]
     kept = Kept(tmp_path / "sub" / "heard.db")
-    first = KeptSpeech(ears, kept).transcribe(waves)
+    first = Speech(ears, kept).transcribe(waves)
     kept.close()
     again = Kept(tmp_path / "sub" / "heard.db")
-    assert KeptSpeech(ears, again).transcribe(waves) == first == Ears().transcribe(waves)
+    assert Speech(ears, again).transcribe(waves) == first == Ears().transcribe(waves)
     assert ears.heard == 2 and len(again) == 2
     again.close()
+
+
+def test_each_recording_is_kept_as_soon_as_it_is_heard(tmp_path: Path) -> None:
+    class Fading(Ears):
+        """Dies of the third recording."""
+
+        def transcribe(self, waves: Sequence[Wave]) -> list[Transcript]:
+            if self.heard + len(waves) > 2:
+                raise MemoryError
+            return super().transcribe(waves)
+
+    waves = [np.zeros(n, dtype=np.float32) for n in (10, 20, 30)]
+    kept, ears = Kept(tmp_path / "heard.db"), Ears()
+    with pytest.raises(MemoryError):
+        Speech(Fading(), kept).transcribe(waves)
+    assert [one.text for one in Speech(ears, kept).transcribe(waves)] == ["10 samples", "20 samples", "30 samples"]
+    assert ears.heard == 1
+    kept.close()
 
 
 def test_another_recogniser_listens_itself(tmp_path: Path) -> None:
     ears, other, kept = Ears(), Ears(), Kept(tmp_path / "heard.db")
     other.digest = "ears-2"
     for one in (ears, other):
-        KeptSpeech(one, kept).transcribe([np.zeros(3, dtype=np.float32)])
+        Speech(one, kept).transcribe([np.zeros(3, dtype=np.float32)])
     assert (ears.heard, other.heard) == (1, 1)
     kept.close()
 
@@ -70,7 +91,7 @@ def test_another_recogniser_listens_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize("labels", [True, False])
 def test_a_picture_is_seen_and_read_once(tmp_path: Path, labels: bool) -> None:
     eyes, kept = Eyes(labels=labels), Kept(tmp_path / "heard.db")
-    image, reader = KeptImage(eyes, kept), KeptReader(eyes, kept)
+    image, reader = Image(eyes, kept), Reader(eyes, kept)
     wanted = Eyes(labels=labels).encode(PICTURES)
     for _ in range(2):
         found = image.encode(PICTURES)
@@ -84,7 +105,7 @@ def test_a_picture_is_seen_and_read_once(tmp_path: Path, labels: bool) -> None:
 
 def test_a_shape_is_part_of_what_a_picture_is(tmp_path: Path) -> None:
     eyes, kept = Eyes(labels=False), Kept(tmp_path / "heard.db")
-    KeptImage(eyes, kept).encode([np.zeros((2, 6, 3), np.uint8), np.zeros((6, 2, 3), np.uint8)])
+    Image(eyes, kept).encode([np.zeros((2, 6, 3), np.uint8), np.zeros((6, 2, 3), np.uint8)])
     assert eyes.seen == 2
     kept.close()
 
@@ -111,7 +132,7 @@ def test_one_that_is_damaged_meanwhile_is_listened_to_again(tmp_path: Path) -> N
     again = Kept(path, said.append)
     assert again.get("key 7") is None and len(said) == 1 and "cannot be read" in said[0]
     ears = Ears()
-    assert KeptSpeech(ears, again).transcribe([np.zeros(3, np.float32)] * 2)[1].text == "3 samples"
+    assert Speech(ears, again).transcribe([np.zeros(3, np.float32)] * 2)[1].text == "3 samples"
     assert ears.heard == 1 and len(said) == 1  # kept again
     again.close()
 
@@ -125,10 +146,32 @@ def test_a_full_disk_is_told_once_and_the_training_goes_on(tmp_path: Path) -> No
         other.execute("CREATE TRIGGER full BEFORE INSERT ON kept BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     other.close()
     ears = Ears()
-    found = KeptSpeech(ears, kept).transcribe([np.zeros(n, np.float32) for n in (4, 5, 4)])
+    found = Speech(ears, kept).transcribe([np.zeros(n, np.float32) for n in (4, 5, 4)])
     assert [one.text for one in found] == ["4 samples", "5 samples", "4 samples"] and ears.heard == 3
     assert len(said) == 1 and "cannot be kept" in said[0] and "disk is full" in said[0]
     assert kept.get("before") == b"told"
+    kept.close()
+
+
+def test_a_shelf_that_stands_beside_another_shares_what_it_knows(tmp_path: Path) -> None:
+    class Counting(Kept):
+        """Counts what is kept."""
+
+        puts = 0
+
+        def put(self, key: str, told: bytes) -> None:
+            self.puts += 1
+            super().put(key, told)
+
+    tiny.clip(tmp_path / "image")
+    kept = Counting(tmp_path / "heard.db")
+    configuration = Configuration("", tmp_path, tmp_path, tmp_path / "e.db", image_model=str(tmp_path / "image"))
+    shelf = Listened.keeping(configuration, kept)
+    own = shelf.beside(tmp_path / "text", {})
+    assert own.image.encode(PICTURES).vectors.shape == (3, own.image.dim)
+    assert isinstance(own.image, WordTower)  # still
+    np.testing.assert_array_equal(own.image.encode(PICTURES).vectors, shelf.image.encode(PICTURES).vectors)
+    assert kept.puts == len(kept) == 2
     kept.close()
 
 
