@@ -22,7 +22,7 @@ from workers.encodings import Encodings
 from workers.examples import Examples
 from workers.media import images
 from workers.model.ablation import card
-from workers.model.adapt import Adapted, adapt
+from workers.model.adapt import Adapted, adapt, voiced
 from workers.model.conse import Conse
 from workers.model.encodings import EncodingCache
 from workers.model.heads import Floats
@@ -213,7 +213,9 @@ class Engine:
 
     def adapted(self, knowledge: KnowledgeBase, trained: Trained) -> Adapted:
         """A knowledge base with what a model has learned, for whoever trains one; nothing is kept."""
-        return self._learn(knowledge, self.encoder(knowledge), trained, self._shelf)
+        encoder = self.encoder(knowledge)
+        learned = self._learn(knowledge, encoder, trained, self._shelf)
+        return voiced(learned, trained.taught(knowledge), text=encoder, cache=self._cache)
 
     def _case(self, question: Question) -> _Case:
         release = self._known(question.release)
@@ -241,7 +243,7 @@ class Engine:
 
     def _answer(self, cases: Sequence[_Case]) -> list[Prediction]:
         first = cases[0]
-        known = self._adapt(first)
+        known = self._adapt(first, voices=any(case.perceived.transcript for case in cases))
         adapted = known.adapted
         heard = hear([self._said(case) for case in cases], first.encoder, adapted.spelling)
         trained = first.trained if first.trained and first.trained.encoder == first.encoder.digest else None
@@ -338,17 +340,21 @@ class Engine:
                     self._conses.popitem(last=False)
             return self._conses[encoder.digest]
 
-    def _adapt(self, case: _Case) -> _Known:
+    def _adapt(self, case: _Case, *, voices: bool) -> _Known:
         place = (case.perceived.question.release, case.model)
         known = self._adapted.get(place)
+        knowledge, trained = case.release.knowledge, case.trained
         if known is None:
-            knowledge, trained = case.release.knowledge, case.trained
             adapted = self._learn(knowledge, case.encoder, trained, case.shelf)
             image = case.shelf.image.digest if self._photos else ""
             known = _Known(adapted, trained is not None and trained.holds(knowledge, image))
             self._adapted[place] = known
             while len(self._adapted) > _KEPT:
                 self._adapted.popitem(last=False)
+        if voices and known.adapted.heard is None:
+            taught = trained.taught(knowledge) if trained else knowledge
+            adapted = voiced(known.adapted, taught, text=case.encoder, cache=self._cache)
+            known = self._adapted[place] = replace(known, adapted=adapted)
         self._adapted.move_to_end(place)
         return known
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from zipfile import BadZipFile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.knowledge.entries import KnowledgeBase
+from workers.model import pronunciation
 from workers.model.calibration import Calibration, Outcomes, Thresholds, calibrate, prior, thresholds
 from workers.model.encodings import EncodingCache, Remembered, encoded
 from workers.model.heads import Floats, Integers, Kernel, wording_share
-from workers.model.learning import learn, rounded
-from workers.model.lexical import Arrays, count, lexicon
+from workers.model.learning import learn
+from workers.model.lexical import Counts, count, lexicon
 from workers.model.matching import Match, Matcher
 from workers.model.phrases import MOST
 from workers.model.points import Points, phrases_of
@@ -23,7 +21,6 @@ from workers.model.ports import TextEncoder, WordTower
 from workers.model.smalltalk import SmallTalk, outside, small_talk
 from workers.model.spelling import Spelling, spelling
 
-FORM = 2  # of the stored arrays; another number is not read
 PHOTO_KERNEL = Kernel(width=2.0)
 FAMILIAR = 0.6  # cosine from which on a sentence of ours is about this very knowledge base, so not out of its scope
 
@@ -45,6 +42,7 @@ class Adapted:
     `entries` are the ids of the live entries in the knowledge base's order; `outside` (k, dim) vectors of sentences out
     of scope; `words` (n, d) the phrases in the space of a word tower's pictures, or None; `spelling` mends typing
     errors where everyday words are known (English); `encoder` is the digest of the text encoder these vectors are of.
+    `heard` is what `voiced` adds.
     """
 
     entries: tuple[str, ...]
@@ -56,65 +54,7 @@ class Adapted:
     thresholds: Thresholds
     spelling: Spelling
     encoder: str
-
-    def to_bytes(self) -> bytes:
-        """NumPy's own format, no pickle in it; the rest is JSON."""
-        arrays: Arrays = {"outside": self.outside.astype(np.float16)}
-        plain: dict[str, object] = {
-            "form": FORM,
-            "entries": self.entries,
-            "encoder": self.encoder,
-            "thresholds": asdict(self.thresholds),
-            "talk": self.talk.names,
-            "spelling": self.spelling.words,
-        }
-        _put(arrays, "talk", self.talk.matcher.arrays())
-        if self.words is not None:
-            arrays["words"] = self.words.astype(np.float16)
-        for name, part in (("texts", self.texts), ("photos", self.photos)):
-            if part is not None:
-                _put(arrays, name, part.matcher.arrays())
-                arrays |= {f"{name}:members": part.members, f"{name}:weights": part.calibration.weights}
-                plain[name] = {"bias": part.calibration.bias, "names": part.names}
-        arrays["plain"] = np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)
-        written = io.BytesIO()
-        np.savez(written, allow_pickle=False, **arrays)
-        return written.getvalue()
-
-    @classmethod
-    def from_bytes(cls, stored: bytes) -> Adapted:
-        """What `to_bytes` wrote.
-
-        Raises:
-            ValueError: another version of this program wrote it, or nobody did.
-        """
-        try:
-            with np.load(io.BytesIO(stored), allow_pickle=False) as file:
-                arrays: Arrays = {name: file[name] for name in file.files}
-            plain = json.loads(arrays["plain"].tobytes())
-        except (OSError, KeyError, EOFError, ValueError, BadZipFile) as problem:
-            raise ValueError(f"not an adapted knowledge base: {problem}") from problem
-        if plain["form"] != FORM:
-            raise ValueError(f"form {plain['form']} of an adapted knowledge base, {FORM} is read")
-        parts: dict[str, Part | None] = {"texts": None, "photos": None}
-        for name in parts.keys() & plain.keys():
-            parts[name] = Part(
-                Matcher.of(_take(arrays, name)),
-                Calibration(arrays[f"{name}:weights"], plain[name]["bias"]),
-                arrays[f"{name}:members"],
-                tuple(plain[name]["names"]),
-            )
-        words = arrays.get("words")
-        return cls(
-            entries=tuple(plain["entries"]),
-            outside=arrays["outside"].astype(np.float32),
-            words=None if words is None else words.astype(np.float32),
-            talk=SmallTalk(Matcher.of(_take(arrays, "talk")), tuple(plain["talk"])),
-            thresholds=Thresholds(**plain["thresholds"]),
-            spelling=Spelling(tuple(plain["spelling"])),
-            encoder=plain["encoder"],
-            **parts,
-        )
+    heard: Part | None = None
 
 
 def adapt(
@@ -142,13 +82,33 @@ def adapt(
         entries=tuple(entry.id for entry in knowledge.live),
         texts=texts,
         photos=_photos(knowledge, photos or {}),
-        outside=rounded(strange[1]),
-        words=None if tower is None or not said.texts else rounded(tower.encode_words(said.texts)),
+        outside=strange[1],
+        words=None if tower is None or not said.texts else tower.encode_words(said.texts),
         talk=small_talk(text, cache),
         thresholds=limits,
-        spelling=spelling(said.texts) if knowledge.language.split("-")[0] == "en" else Spelling(),
+        spelling=spelling(said.texts) if _english(knowledge) else Spelling(),
         encoder=text.digest,
     )
+
+
+def voiced(
+    adapted: Adapted, knowledge: KnowledgeBase, *, text: TextEncoder, cache: EncodingCache | None = None
+) -> Adapted:
+    """An adapted knowledge base that also tells its phrases apart by how they sound, for what a recogniser wrote.
+
+    It takes about as long as to adapt to the words, so it is done when the first voice note comes; only English is
+    known by its sounds. The arguments are those of `adapt`.
+    """
+    if adapted.heard is not None or adapted.texts is None or not _english(knowledge):
+        return adapted
+    cache = cache if cache is not None else Remembered()
+    strange = _strange(knowledge, text, cache)
+    heard, _ = _texts(phrases_of(knowledge), text, cache, strange, knowledge.error_budget, pronunciation.count)
+    return replace(adapted, heard=heard)
+
+
+def _english(knowledge: KnowledgeBase) -> bool:
+    return knowledge.language.split("-")[0] == "en"
 
 
 def _strange(knowledge: KnowledgeBase, text: TextEncoder, cache: EncodingCache) -> tuple[list[str], Floats]:
@@ -160,13 +120,18 @@ def _strange(knowledge: KnowledgeBase, text: TextEncoder, cache: EncodingCache) 
 
 
 def _texts(
-    said: Points, text: TextEncoder, cache: EncodingCache, strange: tuple[list[str], Floats], budget: float
+    said: Points,
+    text: TextEncoder,
+    cache: EncodingCache,
+    strange: tuple[list[str], Floats],
+    budget: float,
+    counted: Callable[[str], Counts] = count,
 ) -> tuple[Part | None, Thresholds]:
     ships = prior("text")
     if not said.texts:
         return None, thresholds(ships, ships.calibration, (_nothing(),) * 3, 1.0, budget)
     vectors = encoded(text, said.texts, cache)
-    words = lexicon([count(one) for one in said.texts], pieces=len(said.texts) <= MOST)
+    words = lexicon([counted(one) for one in said.texts], pieces=len(said.texts) <= MOST)
     crowd = float(said.spoken.sum()) / len(said.members)
     matcher, rehearsal = learn(vectors, said.owner, said.spoken, Kernel(share=wording_share(crowd)), words)
 
@@ -176,7 +141,7 @@ def _texts(
 
     inside = Outcomes.of(rehearsal.alone, rehearsal.truth, max(crowd - 1, 1.0), beyond(rehearsal.alone_points))
     gone = Outcomes.of(rehearsal.gone, None, crowd, beyond(rehearsal.gone_points))
-    match = matcher.match(strange[1], [count(one) for one in strange[0]])
+    match = matcher.match(strange[1], [counted(one) for one in strange[0]])
     others = strange[1] @ strange[1].T
     np.fill_diagonal(others, -1)
     far = match.near.max(axis=1, initial=-1) < FAMILIAR
@@ -210,11 +175,3 @@ def _nothing() -> Outcomes:
 
 def _only(match: Match, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Match:
     return Match(match.scores[chosen], match.near[chosen], match.wording[chosen], match.rank[chosen])
-
-
-def _put(arrays: Arrays, prefix: str, parts: Arrays) -> None:
-    arrays |= {f"{prefix}/{name}": array for name, array in parts.items()}
-
-
-def _take(arrays: Arrays, prefix: str) -> Arrays:
-    return {name.removeprefix(f"{prefix}/"): array for name, array in arrays.items() if name.startswith(f"{prefix}/")}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import softmax
 
+from workers.model import pronunciation
 from workers.model.adapt import Adapted, Part
 from workers.model.calibration import Numbers, features
 from workers.model.fusion.opinions import HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS, Opinion, beforehand, tempered
 from workers.model.heads import Floats
 from workers.model.heard import Heard, Piece, stacked, wordy
+from workers.model.lexical import Counts
 from workers.model.matching import Match
 from workers.model.smalltalk import CLOSE, PERSON
 from workers.model.smalltalk import SAME as VERY_SAME
@@ -30,8 +32,31 @@ LABEL = 0.5  # how far that is believed beside what the photo looks like: five p
 BELIEVED = 0.3  # the most that what a photo shows in words is believed: a thousand labels know no "cracked"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """Pieces matched with the phrases of a knowledge base; `rows` are their places by identity, `sure` (rows,)."""
+
+    part: Part
+    match: Match
+    sure: Numbers
+    rows: Mapping[int, int]
+
+    def opinion(self, channel: str, piece: Piece, belief: float, entries: Sequence[str]) -> Opinion:
+        """What one text says, believed with a probability of `belief`."""
+        part, row = self.part, self.rows[id(piece)]
+        scores = _opened(part, self.match.rank[row], self.match.near[row], float(self.sure[row]), len(entries))
+        best = int(self.match.rank[row].argmax())
+        point, cosine = part.matcher.nearest(piece.vector, best)
+        evidence: dict[str, object] = {
+            "entry": entries[int(part.members[best])],
+            "phrase": part.names[point],
+            "cosine": round(cosine, 3),
+        }
+        return Opinion(channel, tempered(scores, belief), evidence, piece.vector)
+
+
 class Texts:
-    """All texts of a batch of questions, matched in one go."""
+    """All texts of a batch of questions, matched in one go; what was heard also by how it sounds."""
 
     def __init__(self, adapted: Adapted, questions: Sequence[Heard]) -> None:
         self._adapted = adapted
@@ -43,24 +68,31 @@ class Texts:
                     self._rows[id(piece)] = len(pieces)
                     pieces.append(piece)
         self._pieces = pieces  # kept alive, so that no other piece gets the same identity
-        self.match: Match | None = None
-        self.sure: Numbers = np.zeros(0)
+        self._read: _Read | None = None
+        self._voices: _Read | None = None
         self.talk: Match | None = None
         if not pieces:
             return
         vectors, counts = stacked(pieces)
         self.talk = adapted.talk.matcher.match(vectors, counts)
         if adapted.texts is not None:
-            self.match = adapted.texts.matcher.match(vectors, counts)
-            strange = (vectors @ adapted.outside.T).max(axis=1, initial=-1)
-            self.sure = adapted.texts.calibration.probability(
-                features(self.match, adapted.texts.matcher.crowd, strange)
-            )
+            self._read = self._matched(adapted.texts, vectors, counts, self._rows)
+        voices = list({id(heard.voice): heard.voice for heard in questions if heard.voice is not None}.values())
+        if adapted.heard is not None and voices:
+            places = {id(piece): row for row, piece in enumerate(voices)}
+            sounds = [pronunciation.count(piece.text) for piece in voices]
+            self._voices = self._matched(adapted.heard, stacked(voices)[0], sounds, places)
+
+    def _matched(self, part: Part, vectors: Floats, counts: Sequence[Counts], rows: Mapping[int, int]) -> _Read:
+        match = part.matcher.match(vectors, counts)
+        strange = (vectors @ self._adapted.outside.T).max(axis=1, initial=-1)
+        sure = part.calibration.probability(features(match, part.matcher.crowd, strange))
+        return _Read(part, match, sure, rows)
 
     def small_talk(self, piece: Piece) -> str:
         """The small talk that a text is, if any."""
         row = self._rows[id(piece)]
-        near = float(self.match.near[row].max()) if self.match is not None else -1.0
+        near = float(self._read.match.near[row].max()) if self._read is not None else -1.0
         return self._adapted.talk.winner(self.talk.row(row), near) if self.talk is not None else ""
 
     def wished(self, heard: Heard, part: Piece) -> bool:
@@ -69,41 +101,28 @@ class Texts:
             return False
         wish = self._rows[id(part)]
         for piece in (heard.typed, heard.voice):
-            if piece is None or self.match is None:
+            if piece is None or self._read is None:
                 continue
-            near = self.match.near[self._rows[id(piece)]]
+            near = self._read.match.near[self._rows[id(piece)]]
             best = int(near.argmax())
-            if near[best] >= VERY_SAME and self.match.near[wish, best] >= CLOSE:
+            if near[best] >= VERY_SAME and self._read.match.near[wish, best] >= CLOSE:
                 return False
         return True
 
     def opinion(self, channel: str, piece: Piece, belief: float = 1.0) -> Opinion | None:
         """What one text says, believed with a probability of `belief`."""
-        part = self._adapted.texts
-        if part is None or self.match is None:
-            return None
-        row = self._rows[id(piece)]
-        scores = _opened(
-            part, self.match.rank[row], self.match.near[row], float(self.sure[row]), len(self._adapted.entries)
-        )
-        best = int(self.match.rank[row].argmax())
-        point, cosine = part.matcher.nearest(piece.vector, best)
-        evidence: dict[str, object] = {
-            "entry": self._adapted.entries[int(part.members[best])],
-            "phrase": part.names[point],
-            "cosine": round(cosine, 3),
-        }
-        return Opinion(channel, tempered(scores, belief), evidence, piece.vector)
+        read = self._voices if channel == VOICE and self._voices is not None else self._read
+        return read.opinion(channel, piece, belief, self._adapted.entries) if read is not None else None
 
     def screen(self, pieces: Sequence[Piece]) -> Opinion | None:
         """What the text in a picture says: all of it, all wordy lines and the surest passages vote together."""
-        part = self._adapted.texts
-        if part is None or self.match is None or not pieces:
+        if self._read is None or not pieces:
             return None
+        part, match = self._read.part, self._read.match
         rows = np.array([self._rows[id(piece)] for piece in pieces])
         ranks, sure = (
-            self.match.rank[rows],
-            self.sure[rows] * np.r_[1.0, 1.0, np.full(max(len(rows) - 2, 0), PASSAGE)][: len(rows)],
+            match.rank[rows],
+            self._read.sure[rows] * np.r_[1.0, 1.0, np.full(max(len(rows) - 2, 0), PASSAGE)][: len(rows)],
         )
         whole, weight = ranks[:2].mean(axis=0), sure**2
         passages = ranks if len(rows) <= 2 else ranks[2:]
@@ -120,7 +139,7 @@ class Texts:
             "phrase": part.names[point],
             "cosine": round(cosine, 3),
         }
-        scores = _opened(part, rank, self.match.near[rows[surest]], p, len(self._adapted.entries))
+        scores = _opened(part, rank, match.near[rows[surest]], p, len(self._adapted.entries))
         return Opinion(OCR, scores, evidence, pieces[min(1, len(pieces) - 1)].vector)
 
 

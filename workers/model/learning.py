@@ -15,11 +15,6 @@ OUTCOMES = 600  # left-out points of each kind that are scored
 _BLOCK = 200
 
 
-def rounded(vectors: Floats) -> Floats:
-    """Vectors as they come back from storage, so that who fitted and who loaded score alike."""
-    return vectors.astype(np.float16).astype(np.float32)
-
-
 def learn(
     vectors: Floats,
     owner: Integers,
@@ -38,7 +33,6 @@ def learn(
         lexicon: the points' wording, None for photos.
         outcomes: how many points are rehearsed, of each kind, at most.
     """
-    vectors = rounded(vectors)
     n, entries = len(owner), int(owner[-1]) + 1
     bare = Matcher(vectors, owner, spoken, kernel, lexicon, None)
     said = np.bincount(owner[spoken], minlength=entries)

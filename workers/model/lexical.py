@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -24,7 +23,6 @@ SIZES = (2, 3, 4, 5)  # letters of a piece of a word
 _WORD = re.compile(r"\w+")
 
 Floats = NDArray[np.float32]
-Arrays = dict[str, NDArray[Any]]
 Counts = tuple[dict[int, int], dict[int, int]]
 """How often each word or pair of words, and each piece of a word, occurs; by hash."""
 
@@ -91,25 +89,6 @@ class Lexicon:
         """Cosine of the phrases from `start` to `stop` to every phrase, (stop - start, n)."""
         return np.asarray((self.rows[start:stop] @ self.postings).toarray(), dtype=np.float32)
 
-    def arrays(self) -> Arrays:
-        """What has to be stored."""
-        return {
-            "keys": self.keys,
-            "idf": self.idf,
-            "values": self.rows.data.astype(np.float16),
-            "columns": self.rows.indices.astype(np.int32),
-            "starts": self.rows.indptr.astype(np.int64),
-            "pieces": np.array(self.pieces),
-        }
-
-    @classmethod
-    def of(cls, arrays: Arrays) -> Lexicon:
-        """The lexicon that was stored."""
-        starts = arrays["starts"]
-        shape = (len(starts) - 1, len(arrays["keys"]))
-        rows = csr_matrix((arrays["values"].astype(np.float32), arrays["columns"], starts), shape=shape)
-        return cls(arrays["keys"], arrays["idf"], rows, rows.T.tocsr(), bool(arrays["pieces"]))
-
 
 def lexicon(counted: Sequence[Counts], *, pieces: bool = True) -> Lexicon:
     """Weigh and store the features of phrases (smoothed IDF, logarithmic counts, as scikit-learn's vectoriser does)."""
@@ -122,8 +101,6 @@ def lexicon(counted: Sequence[Counts], *, pieces: bool = True) -> Lexicon:
     frequency = np.array([seen[int(key)] for key in keys], dtype=np.float32)
     idf = (np.log((1 + len(counted)) / (1 + frequency)) + 1).astype(np.float32)
     rows = _matrix(counted, keys, idf, pieces)
-    # What is stored is rounded; the fresh lexicon is rounded likewise, so that both give the same scores.
-    rows.data = rows.data.astype(np.float16).astype(np.float32)
     return Lexicon(keys, idf, rows, rows.T.tocsr(), pieces)
 
 

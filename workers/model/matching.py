@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from workers.model.heads import Floats, Integers, Kernel, solve_here
-from workers.model.lexical import Arrays, Counts, Lexicon
+from workers.model.lexical import Counts, Lexicon
 
 CELLS = 4_000_000  # points times entries; 16 MB of duals
 NEARBY = 128
@@ -172,31 +172,3 @@ class Matcher:
     @staticmethod
     def _join(matches: Sequence[Match]) -> Match:
         return Match(*(np.concatenate([getattr(m, name) for m in matches]) for name in Match.__dataclass_fields__))
-
-    def arrays(self) -> Arrays:
-        """What has to be stored."""
-        stored: Arrays = {
-            "vectors": self.vectors.astype(np.float16),
-            "owner": self.owner.astype(np.int32),
-            "spoken": self.spoken,
-            "kernel": np.array([self.kernel.width, self.kernel.share]),
-        }
-        if self.duals is not None:
-            stored["duals"] = self.duals
-        if self.lexicon is not None:
-            stored |= {f"lexicon.{name}": array for name, array in self.lexicon.arrays().items()}
-        return stored
-
-    @classmethod
-    def of(cls, arrays: Arrays) -> Matcher:
-        """The matcher that was stored."""
-        words = {name.removeprefix("lexicon."): array for name, array in arrays.items() if name.startswith("lexicon.")}
-        width, share = arrays["kernel"].tolist()
-        return cls(
-            arrays["vectors"].astype(np.float32),
-            arrays["owner"].astype(np.int64),
-            arrays["spoken"],
-            Kernel(width, share),
-            Lexicon.of(words) if words else None,
-            arrays.get("duals"),
-        )

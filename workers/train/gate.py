@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workers.model.adapt import adapt
+from workers.model.adapt import adapt, voiced
 from workers.model.channels import Texts, opinions
 from workers.model.encodings import Remembered, encoded
 from workers.model.fusion.gate import Gate, Shape, arranged, evidence
@@ -56,7 +56,7 @@ def drawn(kept: Material, text: TextEncoder, worlds: int, seed: int, *, unseen: 
     for number in range(worlds):
         dice = random.Random(seed * 1_000_003 + number)
         one = world(kept, dice)
-        adapted = adapt(one.knowledge, text=encoder, photos=one.examples)
+        adapted = voiced(adapt(one.knowledge, text=encoder, photos=one.examples), one.knowledge, text=encoder)
         asked = questions(one, kept, dice, EACH, unseen=unseen)
         heard = hear([question.said for question in asked], encoder, adapted.spelling)
         texts = Texts(adapted, heard)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.workers.model.wordy import SHOP, Wordy
 from workers.model.heads import Kernel
-from workers.model.learning import learn, rounded
+from workers.model.learning import learn
 from workers.model.lexical import count, lexicon
 from workers.model.matching import Matcher, Rehearsal
 
@@ -27,12 +27,6 @@ def fitted(chosen: np.ndarray, outcomes: int = 600, kernel: Kernel = WORDY) -> t
 ALL = np.arange(len(PHRASES))
 
 
-def test_rounding_twice_changes_nothing() -> None:
-    once = rounded(VECTORS)
-    np.testing.assert_array_equal(rounded(once), once)
-    assert np.abs(once - VECTORS).max() < 1e-3
-
-
 def test_every_phrase_finds_its_own_entry() -> None:
     matcher, _ = fitted(ALL)
     match = matcher.match(VECTORS, COUNTS)
@@ -47,7 +41,7 @@ def test_a_phrase_left_out_scores_as_if_it_had_never_been_there() -> None:
         plain = Kernel()
         without, _ = fitted(np.delete(ALL, point), kernel=plain)
         _, plainly = fitted(ALL, kernel=plain)
-        expected = without.match(rounded(VECTORS)[[point]], [COUNTS[point]])
+        expected = without.match(VECTORS[[point]], [COUNTS[point]])
         np.testing.assert_allclose(plainly.alone.scores[at], expected.scores[0], atol=2e-3)
         np.testing.assert_allclose(plainly.alone.near[at], expected.near[0], atol=1e-5)
 

@@ -45,11 +45,6 @@ def test_a_few_texts_and_many_give_the_same(words: Lexicon) -> None:
     np.testing.assert_allclose(like(words, *texts), one_by_one, atol=1e-6)
 
 
-def test_what_is_stored_is_what_was_learned(words: Lexicon) -> None:
-    again = Lexicon.of(words.arrays())
-    np.testing.assert_array_equal(like(again, "cancel the odrer"), like(words, "cancel the odrer"))
-
-
 def test_words_alone() -> None:
     bare = lexicon([count(phrase) for phrase in PHRASES], pieces=False)
     assert like(bare, "matress")[0, 3] == 0

@@ -58,12 +58,6 @@ def test_sentences_of_answers_help_but_are_never_near() -> None:
     assert matcher.crowd == pytest.approx(17 / 6)
 
 
-def test_what_is_stored_is_what_was_learned() -> None:
-    matcher = learned()
-    again = Matcher.of(matcher.arrays())
-    np.testing.assert_array_equal(ask(again).rank, ask(matcher).rank)
-
-
 def test_the_nearest_phrase_is_told() -> None:
     point, cosine = learned().nearest(ENCODER.encode(["opening hours of the shop"])[0], 3)
     assert (TEXTS[point], round(cosine, 2)) == ("opening hours of the shop", 1.0)
