@@ -19,7 +19,7 @@ from core.store.releases import ReleaseRow
 from core.store.store import Store, Tx
 from core.store.sweep import DAY
 from core.store.trainings import TrainingRow
-from core.training import News, Order, Trainer
+from core.training import News, Order, Trainer, stopped
 
 log = structlog.get_logger()
 
@@ -86,6 +86,23 @@ class Learning:
         self._bell.ring(TOPIC)
         return begun
 
+    async def stop(self, id: str, *, by: str) -> bool:
+        """End a training that waits or runs; False when it had ended before, which changes nothing.
+
+        Raises:
+            BadInput: there is no such training. Retry: the broker cannot be reached; it goes on.
+        """
+        row = await self._one(id)
+        if not row.running:
+            return False
+        # The worker first: one that cannot be told would train on with nobody knowing.
+        await self._trainer.stop(id, by)
+        if not await self._store.write(lambda tx: tx.trainings.end(id, problem=stopped(by), stopped_by=by)):
+            return False
+        log.info("training.stopped", training=id)
+        self._bell.ring(TOPIC)
+        return True
+
     async def attend(self) -> None:
         """Hear for a second what workers say, then look whether the running training is still in anybody's hands.
 
@@ -112,7 +129,11 @@ class Learning:
         async def note(tx: Tx) -> bool:
             if news.last:
                 return await tx.trainings.end(
-                    news.training, outcome=news.outcome, problem=news.problem, keep_ms=self._retention_ms
+                    news.training,
+                    outcome=news.outcome,
+                    problem=news.problem,
+                    stopped_by=news.stopped_by,
+                    keep_ms=self._retention_ms,
                 )
             return await tx.trainings.progress(news)
 
@@ -129,9 +150,7 @@ class Learning:
             NotAllowed: it has not ended, not passed the gate, or was compared with another model than is in force.
                 BadInput: there is no such training, its model is in force already, or was deleted.
         """
-        row = await self._store.read(lambda tx: tx.trainings.get(id))
-        if row is None or row.kb_id != self._kb_id:
-            raise BadInput("there is no such training")
+        row = await self._one(id)
         if row.outcome is None:
             raise NotAllowed("this training has made no model" if row.ended_at else "this training has not ended yet")
         if not row.outcome.passed:
@@ -144,6 +163,12 @@ class Learning:
         """Publish what is live with the model that ships; raises BadInput when that is in force already."""
         return await self._publishing.answer_with("", by=by, note="back to the shipped model")
 
+    async def _one(self, id: str) -> TrainingRow:
+        row = await self._store.read(lambda tx: tx.trainings.get(id))
+        if row is None or row.kb_id != self._kb_id:
+            raise BadInput("there is no such training")
+        return row
+
     @property
     def _kept(self) -> int:
         """What is due to be swept teaches nothing any more, UTC ms."""
@@ -152,7 +177,9 @@ class Learning:
     async def _none_running(self, tx: Tx) -> None:
         other = await tx.trainings.running(self._kb_id)
         if other is not None:
-            raise NotAllowed(f"a training is running already, started by {other.by}: wait until it has ended")
+            raise NotAllowed(
+                f"a training is running already, started by {other.by}: wait until it has ended, or stop it"
+            )
 
     async def _look(self) -> None:
         """Whatever dies says nothing: a training that no living worker holds for a while is over."""
@@ -174,6 +201,7 @@ class Learning:
             self._missed_since = (state, now)
         missed = now - self._missed_since[1]
         if taken and missed > LOST:
+            await self._trainer.stop(row.id, "whoever gave it up")  # it may only have been cut off
             await self._broken_off(row.id, "the worker that trained stopped or died before it was done")
         elif not taken and holders and missed > LOST:
             await self._broken_off(row.id, "the broker forgot the training before a worker took it")

@@ -40,7 +40,7 @@ class News:
     """What a worker says of a training while it runs, and in the end.
 
     `seq` counts from 1; `done` of `total` steps of a stage, 0 when nobody knows how many. The last one has an
-    `outcome`, or a `problem`: a sentence for people.
+    `outcome`, or a `problem`: a sentence for people; `stopped_by` names the admin who stopped it.
     """
 
     training: str
@@ -50,6 +50,7 @@ class News:
     total: int = 0
     outcome: Outcome | None = None
     problem: str = ""
+    stopped_by: str = ""
 
     @property
     def last(self) -> bool:
@@ -57,11 +58,20 @@ class News:
         return bool(self.outcome or self.problem)
 
 
+def stopped(by: str) -> str:
+    """What is said of a training that an admin has stopped."""
+    return f"Stopped by {by}"
+
+
 class Trainer(Protocol):
     """What trains: a Celery queue in production."""
 
     async def send(self, order: Order) -> None:
         """Ask for a training; raises Retry when nobody can be reached."""
+        ...
+
+    async def stop(self, training: str, by: str) -> None:
+        """Tell whoever works on a training, or takes it later, to end it; raises Retry like `send`."""
         ...
 
     async def news(self, seconds: float) -> News | None:

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from core import wire
 from core.asking import Prediction, Question
-from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN
+from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN, halt
 from core.errors import PolydeskError
 from core.training import News, Order
 from workers import logs, media, training
@@ -164,8 +164,15 @@ def train(plain: dict[str, Any]) -> None:
                     return
                 time.sleep(1)
 
+    def halted() -> str:
+        try:
+            by = bench.redis.get(halt(order.training))
+        except RedisError:  # it is asked again soon
+            return ""
+        return by.decode(errors="replace") if isinstance(by, bytes) else ""
+
     with bench.pulse.holding(order.training):
-        training.supervise(order, push, from_environment())
+        training.supervise(order, push, from_environment(), halted)
 
 
 def _failed(question: Question, problem: Exception) -> Prediction:

@@ -20,7 +20,7 @@ import structlog
 
 from core import wire
 from core.errors import BadInput, PolydeskError
-from core.training import Check, News, Order, Outcome
+from core.training import Check, News, Order, Outcome, stopped
 from workers import logs
 from workers.configuration import Configuration, from_environment
 from workers.leash import LEASH, hold
@@ -34,15 +34,26 @@ log = structlog.get_logger()
 
 EVERY = 0.5  # seconds between two news of a stage
 NICE = 10  # questions come first
+LOOK = 1.0  # seconds between two looks whether an admin wants it to end
+GRACE = 10.0  # seconds in which a training that is told to end may clear up
 _running: list[subprocess.Popen[bytes]] = []
 _stopped = threading.Event()
 
 
-def supervise(order: Order, push: Callable[[News], None], configuration: Configuration) -> None:
+def supervise(
+    order: Order,
+    push: Callable[[News], None],
+    configuration: Configuration,
+    halted: Callable[[], str] = lambda: "",
+) -> None:
     """Train in a child process and push what it says; the last news always has an outcome or a problem.
 
-    The child ends when this process does, however that ends.
+    The child ends when this process does, however that ends, and when `halted` names an admin who wants so; it is asked
+    every second.
     """
+    if by := halted():  # while it waited in the queue
+        push(News(order.training, 1, problem=stopped(by), stopped_by=by))
+        return
     read, write = os.pipe()
     last, seq = News(order.training, 1, "waiting"), 1
     push(last)
@@ -62,14 +73,17 @@ def supervise(order: Order, push: Callable[[News], None], configuration: Configu
             with suppress(BrokenPipeError):
                 child.stdin.write(wire.dumps(order).encode())
                 child.stdin.close()
-            for line in child.stdout:
-                with suppress(BadInput):  # something else has printed a line
-                    told = wire.loads(News, line)
-                    seq += 1
-                    last = replace(told, training=order.training, seq=seq)
-                    push(last)
-            status = child.wait()
-        if not last.last:
+            with _halting(child, halted) as halt:
+                for line in child.stdout:
+                    with suppress(BadInput):  # something else has printed a line
+                        told = wire.loads(News, line)
+                        seq += 1
+                        last = replace(told, training=order.training, seq=seq)
+                        push(last)
+                status = child.wait()
+        if not last.last and halt:
+            push(News(order.training, seq + 1, problem=stopped(halt[0]), stopped_by=halt[0]))
+        elif not last.last:
             push(News(order.training, seq + 1, problem=_ended(status)))
     finally:
         _running.clear()
@@ -84,6 +98,30 @@ def stop() -> None:
     for child in list(_running):
         with suppress(ProcessLookupError):
             child.terminate()
+
+
+@contextmanager
+def _halting(child: subprocess.Popen[bytes], halted: Callable[[], str]) -> Iterator[list[str]]:
+    """While it is open, the child is ended once an admin wants so; the list then holds who."""
+    by: list[str] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK):
+            if name := halted():
+                by.append(name)
+                child.terminate()  # does nothing to one that has ended meanwhile
+                if not over.wait(GRACE):
+                    child.kill()
+                return
+
+    watching = threading.Thread(target=watch, name="halting", daemon=True)
+    watching.start()
+    try:
+        yield by
+    finally:
+        over.set()
+        watching.join()
 
 
 def _ended(status: int) -> str:

@@ -43,7 +43,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A training as the list shows it; `state` is running, failed, passed or rejected.
+    """A training as the list shows it; `state` is running, stopped, failed, passed or rejected.
 
     `usable` is a model that is there still, and was compared with the one in force now.
     """
@@ -83,6 +83,11 @@ def router(front: Front) -> APIRouter:
     @routes.post("/start")
     async def start(visitor: Visitor = Depends(front.admin)) -> Response:
         await home.learning.start(by=visitor.name)
+        return await state(visitor)
+
+    @routes.post("/{id}/stop")
+    async def stop(id: Id, visitor: Visitor = Depends(front.admin)) -> Response:
+        await home.learning.stop(id, by=visitor.name)
         return await state(visitor)
 
     @routes.post("/{id}/promote")
@@ -125,7 +130,8 @@ async def _state(home: House) -> dict[str, Any]:
 def _shown(home: House, row: TrainingRow, model: str) -> Shown:
     outcome, blobs = row.outcome, home.store.blobs
     if outcome is None:
-        return Shown(row, "running" if row.running else "failed", live=False, reported=False, usable=False)
+        ended = "stopped" if row.stopped_by else "failed"
+        return Shown(row, "running" if row.running else ended, live=False, reported=False, usable=False)
     return Shown(
         row,
         "passed" if outcome.passed else "rejected",

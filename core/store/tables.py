@@ -384,5 +384,6 @@ trainings = Table(
     _moment("ended_at"),
     Column("outcome", Json, nullable=True),
     _words("problem"),
+    _words("stopped_by"),
 )
 _partly("uq_trainings_running", trainings.c.kb_id, unique=True, where=trainings.c.ended_at == 0)

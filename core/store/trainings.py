@@ -23,7 +23,7 @@ class TrainingRow:
 
     `release` is the number of the one that was live, `before` the blob of the model that was in force (empty: the
     shipped one), `taught` counts the labelled turns by who labelled them. `seq` is 0 until a worker has taken it. It
-    ended with an `outcome`, or with a `problem`: a sentence.
+    ended with an `outcome`, or with a `problem`: a sentence; `stopped_by` names the admin who stopped it.
     """
 
     id: str
@@ -42,6 +42,7 @@ class TrainingRow:
     ended_at: int = 0
     outcome: Outcome | None = None
     problem: str = ""
+    stopped_by: str = ""
 
     @property
     def running(self) -> bool:
@@ -68,7 +69,9 @@ class Trainings:
         await self._sql.value(select(knowledge_bases.c.id).where(knowledge_bases.c.id == kb_id).with_for_update())
         other = await self.running(kb_id)
         if other is not None:
-            raise NotAllowed(f"a training is running already, started by {other.by}: wait until it has ended")
+            raise NotAllowed(
+                f"a training is running already, started by {other.by}: wait until it has ended, or stop it"
+            )
         row = TrainingRow(new_id(), kb_id, release, snapshot, before, dict(taught), by, self._sql.now)
         await self._sql.run(insert(table), {name: getattr(row, name) for name in TrainingRow.__slots__})
         for sha in {snapshot, before} - {""}:
@@ -81,13 +84,15 @@ class Trainings:
         told = {"seq": news.seq, "stage": news.stage, "done": news.done, "total": news.total}
         return await self._sql.run(change.values(heard_at=self._sql.now, **told)) == 1
 
-    async def end(self, id: str, *, outcome: Outcome | None = None, problem: str = "", keep_ms: int = 0) -> bool:
+    async def end(
+        self, id: str, *, outcome: Outcome | None = None, problem: str = "", stopped_by: str = "", keep_ms: int = 0
+    ) -> bool:
         """It has ended; model and report are kept for `keep_ms`, longer where a release names them.
 
         False when it had ended before: then nothing changes.
         """
         now = self._sql.now
-        told = {"outcome": dump(outcome) if outcome else None, "problem": problem}
+        told = {"outcome": dump(outcome) if outcome else None, "problem": problem, "stopped_by": stopped_by}
         change = update(table).where(table.c.id == id, table.c.ended_at == 0)
         if await self._sql.run(change.values(ended_at=now, **told)) != 1:
             return False

@@ -156,6 +156,7 @@ async def test_a_worker_that_dies_leaves_a_sentence_and_room_for_another_try(
     trainer.working = {"worker": frozenset()}
     await later(learning, trainer, seconds, 2)
     assert "died before it was done. Start it again." in (await row(road, begun.id)).problem
+    assert begun.id in trainer.stopped  # it was only cut off, perhaps
     # What it says after all changes nothing
     trainer.said.append(News(begun.id, 5, outcome=await outcome(road)))
     await attended(learning, trainer)
@@ -251,6 +252,55 @@ async def test_a_broker_that_forgets_is_noticed_and_one_that_is_away_is_not_blam
     begun = await learning.start(by="ada")
     await later(learning, trainer, seconds, 1000)
     assert (await row(road, begun.id)).running
+
+
+async def test_an_admin_stops_one_that_waits_or_runs(
+    road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
+) -> None:
+    waits = await learning.start(by="ada")
+    assert await learning.stop(waits.id, by="bob")
+    found = await row(road, waits.id)
+    assert (found.running, found.stopped_by, found.problem) == (False, "bob", "Stopped by bob")
+    assert trainer.stopped == {waits.id: "bob"}
+    runs = await learning.start(by="ada")
+    trainer.said.append(News(runs.id, 1, "listening", 3, 9))
+    trainer.working = {"worker": frozenset({runs.id})}
+    await attended(learning, trainer)
+    assert await learning.stop(runs.id, by="eve")
+    # What its worker says of it then, or has said before it knew, changes nothing
+    trainer.said.append(News(runs.id, 2, outcome=await outcome(road)))
+    trainer.said.append(News(runs.id, 3, problem="Stopped by eve", stopped_by="eve"))
+    await attended(learning, trainer)
+    assert ((await row(road, runs.id)).outcome, (await row(road, runs.id)).stopped_by) == (None, "eve")
+    # The next one waits for the worker to be free, and is not given up meanwhile
+    after = await learning.start(by="ada")
+    await later(learning, trainer, seconds, rules.LOST + 1)
+    assert (await row(road, after.id)).running
+    with pytest.raises(BadInput, match="no such training"):
+        await learning.stop("nothing", by="ada")
+
+
+async def test_a_stop_that_comes_when_it_has_ended_changes_nothing(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, outcome=await outcome(road)))
+    await attended(learning, trainer)
+    assert not await learning.stop(begun.id, by="bob")
+    found = await row(road, begun.id)
+    assert (found.outcome, found.stopped_by, trainer.stopped) == (await outcome(road), "", {})
+    assert (await learning.promote(begun.id, by="ada")).number == 2
+    # The worker has stopped it, but the gateway was killed before it could note so: the worker says who it was
+    second = await learning.start(by="ada")
+    trainer.said.append(News(second.id, 1, problem="Stopped by bob", stopped_by="bob"))
+    await attended(learning, trainer)
+    assert (await row(road, second.id)).stopped_by == "bob"
+    # Where the broker cannot be told, it goes on
+    third = await learning.start(by="ada")
+    trainer.away = True
+    with pytest.raises(Retry):
+        await learning.stop(third.id, by="bob")
+    assert (await row(road, third.id)).running
 
 
 async def test_a_broker_that_is_away_starts_nothing(road: Road, learning: Learning, trainer: FakeTrainer) -> None:

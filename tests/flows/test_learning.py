@@ -72,6 +72,13 @@ class Page:
         assert answer.status_code == 200, answer.text
         return answer.text
 
+    async def child(self, data: Path) -> int:
+        """The process that trains, waited for."""
+        async with asyncio.timeout(PATIENT):
+            while not (found := [pid for pid, cmd in processes_of(data).items() if "-m workers.training" in cmd]):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return found[0]
+
     async def ended(self, seconds: float = 2 * PATIENT) -> tuple[list[str], str]:
         """The stages that were seen, and the page once the training is over."""
         stages: dict[str, None] = {}
@@ -105,12 +112,17 @@ async def test_a_phrase_that_only_the_past_taught_is_answered_after_the_promotio
             await asyncio.sleep(0.1)
     idle = memory(shop.child("train"))
     await page.does("start")
-    async with asyncio.timeout(PATIENT):
-        while not (children := [pid for pid, cmd in processes_of(data).items() if "-m workers.training" in cmd]):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    os.kill(children[0], signal.SIGKILL)
+    os.kill(await page.child(data), signal.SIGKILL)
     _, told = await page.ended()
     assert "The training process was killed" in told
+    # So is one that an admin stops, whose process ends
+    await page.does("start")
+    child = await page.child(data)
+    (stop,) = re.findall(r"/console/training/([0-9a-f-]{36}/stop)", await page.state())
+    assert f"Stopped by {ADMIN}." in await page.does(stop)
+    async with asyncio.timeout(PATIENT):
+        while child in processes_of(data) or list((data / "training").iterdir()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     # When it is started again, and the gateway starts anew meanwhile
     await page.does("start")
     await asyncio.sleep(1.5)

@@ -89,6 +89,44 @@ def test_a_stop_while_it_starts_is_not_missed(place: Configuration) -> None:
     assert "was stopped before it was done. Start it again." in said[-1].problem
 
 
+def test_an_admin_stops_it_while_it_runs_and_nothing_of_it_stays(
+    place: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "LOOK", 0.01)
+    said: list[News] = []
+    wanted: list[str] = []
+    halted = lambda: wanted[0] if wanted else ""  # noqa: E731
+    running = threading.Thread(target=training.supervise, args=(order_of(place), said.append, place, halted))
+    running.start()
+    end = time.monotonic() + 30
+    while not left(place):
+        assert time.monotonic() < end and running.is_alive(), said
+        time.sleep(0.002)
+    (child,) = training._running
+    wanted.append("Ada")
+    running.join(30)
+    assert (said[-1].problem, said[-1].stopped_by, left(place)) == ("Stopped by Ada", "Ada", [])
+    assert child.poll() is not None and not training._running
+
+
+def test_one_that_does_not_end_when_it_is_told_is_killed(place: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "LOOK", 0.01)
+    monkeypatch.setattr(training, "GRACE", 0.2)
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline()
+        with training._halting(child, lambda: "Ada") as halt:
+            assert child.wait(30) == -signal.SIGKILL
+        assert halt == ["Ada"]
+
+
+def test_one_that_was_stopped_in_the_queue_is_not_begun(place: Configuration) -> None:
+    said: list[News] = []
+    training.supervise(order_of(place), said.append, place, lambda: "Ada")
+    assert [(one.problem, one.stopped_by) for one in said] == [("Stopped by Ada", "Ada")]
+    assert left(place) == [] and not training._running
+
+
 def test_it_ends_with_its_worker(place: Configuration) -> None:
     read, write = os.pipe()
     with subprocess.Popen(

@@ -38,7 +38,7 @@ async def text(visit: Visit, path: str = "/console/training/state") -> str:
 async def test_only_admins_train(agent: Visit, stranger: Visit) -> None:
     for method, path in (
         ("GET", ""), ("GET", "/state"), ("GET", "/taught"), ("POST", "/start"), ("POST", "/shipped"),
-        ("GET", f"/{'0' * 36}/report"), ("POST", f"/{'0' * 36}/promote"),
+        ("GET", f"/{'0' * 36}/report"), ("POST", f"/{'0' * 36}/promote"), ("POST", f"/{'0' * 36}/stop"),
     ):  # fmt: skip
         assert (await agent.request(method, f"/console/training{path}")).status_code == 403, path
         assert (await stranger.request(method, f"/console/training{path}")).status_code in (303, 401), path
@@ -78,6 +78,24 @@ async def test_it_is_started_followed_and_promoted_here(house: House, admin: Vis
     back = await admin.post("/console/training/shipped")
     assert "The model that ships with Polydesk" in back.text and f"{id}/promote" in back.text
     assert (await admin.post("/console/training/shipped")).status_code == 400
+
+
+async def test_it_is_stopped_here_and_another_one_may_start(house: House, admin: Visit) -> None:
+    begun = await house.learning.start(by=ADMIN)
+    assert "Stop this training" in await text(admin)
+    stopped = await admin.post(f"/console/training/{begun.id}/stop")
+    assert stopped.status_code == 200 and f"Stopped by {ADMIN}." in stopped.text
+    assert "Stop this training" not in stopped.text and '<span class="chip">stopped</span>' in stopped.text
+    assert trainer(house).stopped == {begun.id: ADMIN}
+    # Somebody else's page was a second behind: nothing is wrong
+    assert (await admin.post(f"/console/training/{begun.id}/stop")).status_code == 200
+    assert (await admin.post(f"/console/training/{'0' * 36}/stop")).status_code == 400
+    assert (await admin.post("/console/training/start")).status_code == 200
+    trainer(house).away = True
+    running = await house.store.read(lambda tx: tx.trainings.running("default"))
+    assert running is not None
+    refused = await admin.post(f"/console/training/{running.id}/stop")
+    assert refused.status_code == 503 and "Stop this training" in await text(admin)
 
 
 async def test_what_failed_the_gate_can_be_looked_at_only(house: House, admin: Visit) -> None:

@@ -1,0 +1,14 @@
+"""Who stopped a training."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("trainings") as batch:
+        batch.add_column(sa.Column("stopped_by", sa.Text(), server_default="", nullable=False))
