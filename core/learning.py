@@ -19,7 +19,7 @@ from core.store.releases import ReleaseRow
 from core.store.store import Store, Tx
 from core.store.sweep import DAY
 from core.store.trainings import TrainingRow
-from core.training import News, Order, Trainer, stopped
+from core.training import STRATEGIES, USUAL, News, Options, Order, Trainer, stopped
 
 log = structlog.get_logger()
 
@@ -27,6 +27,11 @@ TOPIC = "training"  # what rings when there is something new to see
 LOST = 6.0  # seconds that a training may be in no living worker's hands
 LATEST = 600.0  # seconds that a training waits for a worker to be started
 _WAIT = 1.0
+
+
+def tunable(language: str) -> bool:
+    """Whether there is a text encoder that can be fine-tuned for a knowledge base in this language."""
+    return language.lower().replace("_", "-").split("-")[0] == "en"
 
 
 class Learning:
@@ -56,29 +61,38 @@ class Learning:
         """How many labelled turns there are, by who labelled them (`core.history`: agent, tap, silence)."""
         return Counter([turn.by async for turn in oldest_first(self._store, resolved_since=self._kept)])
 
-    async def start(self, *, by: str) -> TrainingRow:
+    async def start(self, *, by: str, options: Options = USUAL) -> TrainingRow:
         """Ask a worker to train on what is live and what past turns teach.
 
         Raises:
-            NotAllowed: a training has not ended yet. BadInput: nothing was ever published. Retry: the broker cannot be
-                reached; nothing was started.
+            NotAllowed: a training has not ended yet. BadInput: nothing was ever published, or it cannot be trained as
+                wished. Retry: the broker cannot be reached; nothing was started.
         """
+        if options.strategy not in STRATEGIES:
+            raise BadInput(f"there is no strategy {options.strategy!r}: choose one of {', '.join(STRATEGIES)}")
         await self._store.read(self._none_running)  # before anything slow; what counts is the look when it begins
         row = await self._store.read(lambda tx: tx.knowledge.live(self._kb_id))
         release = await self._publishing.live()
         if row is None or release is None:
             raise BadInput("there is nothing to train on yet: publish the knowledge base first")
+        if options.finetune and not tunable(release.knowledge.language):
+            raise BadInput(
+                "the text encoder can be fine-tuned for English knowledge bases only, and the language of this one is "
+                f"{release.knowledge.language}: train without fine-tuning"
+            )
         turns = [turn async for turn in oldest_first(self._store, resolved_since=self._kept)]
         snapshot = Snapshot(release.knowledge, tuple(turns), release.model)
         blob = await self._store.keep((await asyncio.to_thread(wire.dumps, snapshot)).encode())
         taught = Counter(turn.by for turn in turns)
 
         async def begin(tx: Tx) -> TrainingRow:
-            return await tx.trainings.begin(self._kb_id, row.number, blob, before=release.model, taught=taught, by=by)
+            return await tx.trainings.begin(
+                self._kb_id, row.number, blob, before=release.model, taught=taught, by=by, options=options
+            )
 
         begun = await self._store.write(begin)
         try:
-            await self._trainer.send(Order(begun.id, blob))
+            await self._trainer.send(Order(begun.id, blob, options))
         except Retry as problem:
             await self._broken_off(begun.id, f"no worker could be asked: {problem}")
             raise

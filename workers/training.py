@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 EVERY = 0.5  # seconds between two news of a stage
+TELLING = 5.0  # seconds of a stage from which on they tell how long the rest of it will take
 NICE = 10  # questions come first
 LOOK = 1.0  # seconds between two looks whether an admin wants it to end
 GRACE = 10.0  # seconds in which a training that is told to end may clear up
@@ -205,7 +207,16 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
 
     model = room / "model"
     with Log(model / "log", stream=sys.stderr, listen=_Teller(say)) as told:
-        found = train(kb, history, model, configuration, told, before=_before(snapshot, configuration, blobs))
+        found = train(
+            kb,
+            history,
+            model,
+            configuration,
+            told,
+            finetune=order.options.finetune,
+            strategy=order.options.strategy,
+            before=_before(snapshot, configuration, blobs),
+        )
     gate = found.promotion
     return Outcome(
         model=blobs.put(packed(model)),
@@ -213,6 +224,8 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
         passed=gate is not None and gate.promoted,
         why=gate.why if gate else "nothing was there to judge it by",
         checks=tuple(Check(one.what, one.before, one.after, one.passed) for one in gate.checks) if gate else (),
+        strategy=found.chosen,
+        tuned=found.finetuned.why if found.finetuned else "",
     )
 
 
@@ -229,17 +242,28 @@ def _before(snapshot: Snapshot, configuration: Configuration, blobs: BlobFolder)
 class _Teller:
     """Passes on where a stage begins and ends, and now and then how far it is."""
 
-    def __init__(self, say: Callable[[News], None]) -> None:
+    def __init__(self, say: Callable[[News], None], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._say = say
+        self._monotonic = monotonic
         self._last = 0.0
         self._stage = ""
+        self._began = (0.0, 0)  # when, and with how many steps done before
 
     def __call__(self, told: Told) -> None:
-        now = time.monotonic()
-        if told.stage == self._stage and now - self._last < EVERY:
+        now = self._monotonic()
+        if told.stage != self._stage:
+            self._began = (now, told.done)
+        elif now - self._last < EVERY:
             return
         self._stage, self._last = told.stage, now
-        self._say(News("", 0, told.stage, told.done, told.total))
+        self._say(News("", 0, told.stage, told.done, told.total, self._left(told, now)))
+
+    def _left(self, told: Told, now: float) -> int:
+        """How many seconds the rest of the stage will take, once its first ones have told."""
+        taken, done = now - self._began[0], told.done - self._began[1]
+        if taken < TELLING or done < 1 or told.total <= told.done:
+            return 0
+        return math.ceil(taken / done * (told.total - told.done))
 
 
 if __name__ == "__main__":

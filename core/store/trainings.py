@@ -13,7 +13,7 @@ from core.store.references import References
 from core.store.sql import Sql
 from core.store.tables import knowledge_bases, new_id
 from core.store.tables import trainings as table
-from core.training import News, Outcome
+from core.training import USUAL, News, Options, Outcome
 from core.wire import dump, load
 
 
@@ -22,7 +22,8 @@ class TrainingRow:
     """A training in the books; moments are UTC ms, 0 until they come.
 
     `release` is the number of the one that was live, `before` the blob of the model that was in force (empty: the
-    shipped one), `taught` counts the labelled turns by who labelled them. `seq` is 0 until a worker has taken it. It
+    shipped one), `taught` counts the labelled turns by who labelled them. `seq` is 0 until a worker has taken it.
+    `options` is how it was wished, `seconds_left` how long the rest of its stage will take, 0 when nobody knows. It
     ended with an `outcome`, or with a `problem`: a sentence; `stopped_by` names the admin who stopped it.
     """
 
@@ -34,11 +35,13 @@ class TrainingRow:
     taught: dict[str, int]
     by: str
     started_at: int
+    options: Options = USUAL
     heard_at: int = 0
     seq: int = 0
     stage: str = ""
     done: int = 0
     total: int = 0
+    seconds_left: int = 0
     ended_at: int = 0
     outcome: Outcome | None = None
     problem: str = ""
@@ -58,7 +61,15 @@ class Trainings:
         self._refs = References(sql)
 
     async def begin(
-        self, kb_id: str, release: int, snapshot: str, *, before: str, taught: Mapping[str, int], by: str
+        self,
+        kb_id: str,
+        release: int,
+        snapshot: str,
+        *,
+        before: str,
+        taught: Mapping[str, int],
+        by: str,
+        options: Options = USUAL,
     ) -> TrainingRow:
         """A training begins, which keeps its snapshot, with the model it is compared with, from being swept.
 
@@ -72,8 +83,9 @@ class Trainings:
             raise NotAllowed(
                 f"a training is running already, started by {other.by}: wait until it has ended, or stop it"
             )
-        row = TrainingRow(new_id(), kb_id, release, snapshot, before, dict(taught), by, self._sql.now)
-        await self._sql.run(insert(table), {name: getattr(row, name) for name in TrainingRow.__slots__})
+        row = TrainingRow(new_id(), kb_id, release, snapshot, before, dict(taught), by, self._sql.now, options)
+        kept = {name: getattr(row, name) for name in TrainingRow.__slots__}
+        await self._sql.run(insert(table), {**kept, "options": dump(options)})
         for sha in {snapshot, before} - {""}:
             await self._refs.refer(sha, _owner(row.id), "snapshot")
         return row
@@ -81,7 +93,7 @@ class Trainings:
     async def progress(self, news: News) -> bool:
         """Note how far it is; False for old news, and when it has ended."""
         change = update(table).where(table.c.id == news.training, table.c.ended_at == 0, table.c.seq < news.seq)
-        told = {"seq": news.seq, "stage": news.stage, "done": news.done, "total": news.total}
+        told = {name: getattr(news, name) for name in ("seq", "stage", "done", "total", "seconds_left")}
         return await self._sql.run(change.values(heard_at=self._sql.now, **told)) == 1
 
     async def end(
@@ -124,4 +136,5 @@ def _owner(id: str) -> str:
 
 def _from_row(row: Row[Any]) -> TrainingRow:
     kept = dict(row._mapping)
-    return TrainingRow(**{**kept, "outcome": load(Outcome, kept["outcome"]) if kept["outcome"] else None})
+    outcome = load(Outcome, kept["outcome"]) if kept["outcome"] else None
+    return TrainingRow(**{**kept, "options": load(Options, kept["options"]), "outcome": outcome})

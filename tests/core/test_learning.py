@@ -16,7 +16,7 @@ from core.knowledge.history import load_history
 from core.learning import Learning
 from core.snapshot import Snapshot, unpacked
 from core.store.trainings import TrainingRow
-from core.training import News, Outcome
+from core.training import News, Options, Order, Outcome
 from core.values import Author, Role
 from tests.core.conftest import KNOWLEDGE, Road
 from tests.fakes.trainer import FakeTrainer
@@ -252,6 +252,32 @@ async def test_a_broker_that_forgets_is_noticed_and_one_that_is_away_is_not_blam
     begun = await learning.start(by="ada")
     await later(learning, trainer, seconds, 1000)
     assert (await row(road, begun.id)).running
+
+
+async def test_how_it_is_wished_goes_along_and_what_cannot_be_done_is_refused(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    with pytest.raises(BadInput, match="no strategy 'magic': choose one of auto, fixed"):
+        await learning.start(by="ada", options=Options(strategy="magic"))
+    wished = Options(finetune=True, strategy="attention")
+    begun = await learning.start(by="ada", options=wished)
+    assert (trainer.sent[-1].options, (await row(road, begun.id)).options) == (wished, wished)
+    await learning.stop(begun.id, by="ada")
+    await road.publishing.bring_in(replace(KNOWLEDGE, language="de-AT"), by="ada")
+    await road.publishing.publish(by="ada")
+    with pytest.raises(BadInput, match="English knowledge bases only, and the language of this one is de-AT"):
+        await learning.start(by="ada", options=wished)
+    begun = await learning.start(by="ada")
+    assert (await row(road, begun.id)).options == Options()
+
+
+def test_an_order_of_an_earlier_version_is_read() -> None:
+    assert wire.load(Order, {"training": "t", "snapshot": "s"}) == Order("t", "s", Options(False, "auto"))
+    came = '{"model": "m", "report": "r", "passed": true, "why": "so"}'
+    said = wire.loads(News, f'{{"training": "t", "seq": 1, "outcome": {came}}}')
+    assert said.outcome == Outcome("m", "r", True, "so") and not said.stopped_by
+    order = Order("t", "s", Options(True, "serial"))
+    assert wire.loads(Order, wire.dumps(order)) == order
 
 
 async def test_an_admin_stops_one_that_waits_or_runs(

@@ -67,8 +67,8 @@ class Page:
         answer.raise_for_status()
         return answer.text
 
-    async def does(self, what: str) -> str:
-        answer = await self.agent.http.post(f"/console/training/{what}")
+    async def does(self, what: str, **wished: str) -> str:
+        answer = await self.agent.http.post(f"/console/training/{what}", data=wished)
         assert answer.status_code == 200, answer.text
         return answer.text
 
@@ -123,8 +123,8 @@ async def test_a_phrase_that_only_the_past_taught_is_answered_after_the_promotio
     async with asyncio.timeout(PATIENT):
         while child in processes_of(data) or list((data / "training").iterdir()):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    # When it is started again, and the gateway starts anew meanwhile
-    await page.does("start")
+    # When it is started again as somebody wishes, and the gateway starts anew meanwhile
+    await page.does("start", strategy="fixed")
     await asyncio.sleep(1.5)
     os.kill(shop.child("gateway"), signal.SIGKILL)
     await asyncio.sleep(1.0)
@@ -135,7 +135,8 @@ async def test_a_phrase_that_only_the_past_taught_is_answered_after_the_promotio
     # Then nothing has changed yet, and the report is there
     assert "The model that ships with Polydesk" in told
     (report,) = set(re.findall(r"/console/training/[0-9a-f-]{36}/report", told))
-    assert "<svg" in (await page.agent.http.get(report)).text
+    shown = (await page.agent.http.get(report)).text
+    assert "<svg" in shown and "it was asked for with --strategy" in shown and "strategy: fixed weights" in told
     assert not list((data / "training").iterdir())
     # And the next question is answered by what the past taught
     (promote,) = re.findall(r"/console/training/([0-9a-f-]{36}/promote)", told)

@@ -8,18 +8,22 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core import wire
+from core.errors import BadInput
 from core.knowledge.entries import Entry, KnowledgeBase
 from core.snapshot import Snapshot
 from core.store.blobs import BlobFolder
-from core.training import News, Order
+from core.training import AUTO, STRATEGIES, News, Options, Order
 from workers import training
 from workers.configuration import Configuration, from_environment
 from workers.leash import LEASH
+from workers.model.trained import FUSIONS
+from workers.train.log import Told
 
 
 @pytest.fixture
@@ -31,9 +35,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
     return from_environment()
 
 
-def order_of(place: Configuration) -> Order:
+def order_of(place: Configuration, language: str = "en") -> Order:
     entry = Entry("hours", "When are you open?", {"en": "Nine to five."}, variants=("opening hours",))
-    snapshot = wire.dumps(Snapshot(KnowledgeBase("Shop", entries=(entry,)))).encode()
+    snapshot = wire.dumps(Snapshot(KnowledgeBase("Shop", language=language, entries=(entry,)))).encode()
     return Order("t1", BlobFolder(place.blobs).put(snapshot))
 
 
@@ -125,6 +129,29 @@ def test_one_that_was_stopped_in_the_queue_is_not_begun(place: Configuration) ->
     training.supervise(order_of(place), said.append, place, lambda: "Ada")
     assert [(one.problem, one.stopped_by) for one in said] == [("Stopped by Ada", "Ada")]
     assert left(place) == [] and not training._running
+
+
+def test_every_strategy_that_an_order_may_name_is_there() -> None:
+    assert set(STRATEGIES) == {AUTO, *FUSIONS}
+
+
+def test_what_was_wished_reaches_the_training(place: Configuration, tmp_path: Path) -> None:
+    order = order_of(place, "de")
+    for options, words in ((Options(finetune=True), "knowledge base's language is de"), (Options(strategy="x"), "'x'")):
+        with pytest.raises(BadInput, match=words):
+            training._trained(replace(order, options=options), tmp_path / options.strategy, place, lambda _: None)
+
+
+def test_a_stage_tells_how_long_the_rest_will_take() -> None:
+    said: list[News] = []
+    now = 0.0
+    teller = training._Teller(said.append, lambda: now)
+    for at, done in ((0, 10), (3, 13), (20, 30), (80, 90)):
+        now = float(at)
+        teller(Told("fine-tuning", done, 90))
+    teller(Told("cases", 0, 0))
+    # Ten steps were done before it was killed: they took none of these seconds
+    assert [one.seconds_left for one in said] == [0, 0, 60, 0, 0]
 
 
 def test_it_ends_with_its_worker(place: Configuration) -> None:
