@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -84,10 +84,34 @@ class Learning:
         snapshot = Snapshot(release.knowledge, tuple(turns), release.model)
         blob = await self._store.keep((await asyncio.to_thread(wire.dumps, snapshot)).encode())
         taught = Counter(turn.by for turn in turns)
+        return await self._begin(row.number, blob, before=release.model, taught=taught, by=by, options=options)
 
+    async def again(self, id: str, *, by: str) -> TrainingRow:
+        """Start a training that broke off once more, on what it learned from; its worker goes on where it stood.
+
+        Raises:
+            NotAllowed: a training has not ended yet, or another model is in force than when it began. BadInput: there
+                is no such training, it did not break off, or what it learned from is gone. Retry: like `start`.
+        """
+        await self._store.read(self._none_running)
+        row = await self._one(id)
+        if row.outcome is not None or row.stopped_by:
+            raise BadInput("this training did not break off: start a new one")
+        if not self._store.blobs.exists(row.snapshot):
+            raise BadInput("what this training learned from is gone by now: start a new one")
+        release = await self._publishing.live()
+        if release is None or release.model != row.before:
+            raise NotAllowed("another model is in force than when this training began: start a new one")
+        return await self._begin(
+            row.release, row.snapshot, before=row.before, taught=row.taught, by=by, options=row.options
+        )
+
+    async def _begin(
+        self, release: int, blob: str, *, before: str, taught: Mapping[str, int], by: str, options: Options
+    ) -> TrainingRow:
         async def begin(tx: Tx) -> TrainingRow:
             return await tx.trainings.begin(
-                self._kb_id, row.number, blob, before=release.model, taught=taught, by=by, options=options
+                self._kb_id, release, blob, before=before, taught=taught, by=by, options=options
             )
 
         begun = await self._store.write(begin)
@@ -96,7 +120,7 @@ class Learning:
         except Retry as problem:
             await self._broken_off(begun.id, f"no worker could be asked: {problem}")
             raise
-        log.info("training.started", training=begun.id, turns=len(turns))
+        log.info("training.started", training=begun.id, turns=sum(taught.values()))
         self._bell.ring(TOPIC)
         return begun
 

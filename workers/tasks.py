@@ -19,7 +19,7 @@ from core.asking import Prediction, Question
 from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN, halt
 from core.errors import PolydeskError
 from core.training import News, Order
-from workers import logs, media, training
+from workers import logs, media, resting, training
 from workers.app import app
 from workers.batcher import Batcher
 from workers.configuration import Configuration, from_environment
@@ -63,6 +63,7 @@ def _furnish(queues: tuple[str, ...]) -> None:
     redis = Redis.from_url(configuration.redis_url)
     if TRAIN in queues:
         training.tidy(configuration)
+        resting.sweeping(configuration)
     answers = {TEXT, MEDIA} & {*queues}
     _bench.append(Bench(redis, _batcher(configuration, queues) if answers else None, Pulse(redis, queues)))
 

@@ -22,7 +22,7 @@ import structlog
 from core import wire
 from core.errors import BadInput, PolydeskError
 from core.training import Check, News, Order, Outcome, stopped
-from workers import logs
+from workers import logs, resting
 from workers.configuration import Configuration, from_environment
 from workers.leash import LEASH, hold
 
@@ -54,6 +54,7 @@ def supervise(
     every second.
     """
     if by := halted():  # while it waited in the queue
+        resting.forget(configuration, order.snapshot)
         push(News(order.training, 1, problem=stopped(by), stopped_by=by))
         return
     read, write = os.pipe()
@@ -83,6 +84,8 @@ def supervise(
                         last = replace(told, training=order.training, seq=seq)
                         push(last)
                 status = child.wait()
+        if halt:
+            resting.forget(configuration, order.snapshot)
         if not last.last and halt:
             push(News(order.training, seq + 1, problem=stopped(halt[0]), stopped_by=halt[0]))
         elif not last.last:
@@ -92,6 +95,7 @@ def supervise(
         os.close(write)
         os.close(read)
         tidy(configuration)
+        resting.sweep(configuration)
 
 
 def stop() -> None:
@@ -139,7 +143,7 @@ def _ended(status: int) -> str:
 
 def main() -> None:
     """The child: reads an order from stdin, writes news to stdout, a line each."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and so that the room is cleared
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # in good order, files closed
     hold()
     os.nice(NICE)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -153,7 +157,7 @@ def main() -> None:
         out.flush()
 
     try:
-        with _room(configuration) as room:
+        with resting.place(configuration, order.snapshot) as room:
             outcome = _trained(order, room, configuration, say)
         say(News(order.training, 0, outcome=outcome))
     except PolydeskError as problem:
@@ -200,6 +204,7 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
     blobs = BlobFolder(configuration.blobs)
     snapshot = wire.loads(Snapshot, blobs.get(order.snapshot))
     kb, history = unpacked(snapshot, room, blobs)
+    resting.settle(room)
     say(News("", 0, "loading"))
     from workers.models import packed
     from workers.train.log import Log

@@ -70,7 +70,7 @@ class Shown:
     """A training as the list shows it; `state` is running, stopped, failed, passed or rejected.
 
     `how` says in words how it was wished. `usable` is a model that is there still, and was compared with the one in
-    force now.
+    force now; `again` is one that broke off and can be gone on with.
     """
 
     row: TrainingRow
@@ -79,6 +79,7 @@ class Shown:
     live: bool
     reported: bool
     usable: bool
+    again: bool = False
 
 
 def router(front: Front) -> APIRouter:
@@ -113,6 +114,11 @@ def router(front: Front) -> APIRouter:
         visitor: Visitor = Depends(front.admin),
     ) -> Response:
         await home.learning.start(by=visitor.name, options=Options(finetune, strategy))
+        return await state(visitor)
+
+    @routes.post("/{id}/again")
+    async def again(id: Id, visitor: Visitor = Depends(front.admin)) -> Response:
+        await home.learning.again(id, by=visitor.name)
         return await state(visitor)
 
     @routes.post("/{id}/stop")
@@ -173,7 +179,7 @@ def _how(row: TrainingRow) -> str:
     label = _STRATEGIES.get(row.options.strategy, (row.options.strategy, ""))[0].lower()
     taken = row.outcome.strategy if row.outcome else ""
     if row.options.strategy == AUTO and taken in _STRATEGIES:
-        label += f", which took {_STRATEGIES[taken][0].lower()}"
+        label += f" ({_STRATEGIES[taken][0].lower()})"
     return f"{'with fine-tuning · ' if row.options.finetune else ''}strategy: {label}"
 
 
@@ -188,8 +194,9 @@ def _left(seconds: int) -> str:
 def _shown(home: House, row: TrainingRow, model: str) -> Shown:
     outcome, blobs, how = row.outcome, home.store.blobs, _how(row)
     if outcome is None:
-        ended = "stopped" if row.stopped_by else "failed"
-        return Shown(row, how, "running" if row.running else ended, live=False, reported=False, usable=False)
+        ended = "running" if row.running else "stopped" if row.stopped_by else "failed"
+        again = ended == "failed" and row.before == model and blobs.exists(row.snapshot)
+        return Shown(row, how, ended, live=False, reported=False, usable=False, again=again)
     return Shown(
         row,
         how,

@@ -53,6 +53,9 @@ class TrainingRow:
         return not self.ended_at
 
 
+RESTS_MS = 24 * 3_600_000  # for which one that failed may be gone on with
+
+
 class Trainings:
     """Trainings of one transaction; one that has ended never changes."""
 
@@ -101,14 +104,19 @@ class Trainings:
     ) -> bool:
         """It has ended; model and report are kept for `keep_ms`, longer where a release names them.
 
-        False when it had ended before: then nothing changes.
+        What one that failed learned from is kept for `RESTS_MS`, so that it may be started again. False
+        when it had ended before: then nothing changes.
         """
         now = self._sql.now
         told = {"outcome": dump(outcome) if outcome else None, "problem": problem, "stopped_by": stopped_by}
         change = update(table).where(table.c.id == id, table.c.ended_at == 0)
         if await self._sql.run(change.values(ended_at=now, **told)) != 1:
             return False
+        row = await self.get(id)
         await self._refs.release(_owner(id), "snapshot")
+        if row is not None and outcome is None and not stopped_by:
+            for sha in {row.snapshot, row.before} - {""}:
+                await self._refs.refer(sha, _owner(id), "snapshot", now + RESTS_MS)
         if outcome is not None:
             await self._refs.refer(outcome.model, _owner(id), "model", now + keep_ms)
             await self._refs.refer(outcome.report, _owner(id), "report", now + keep_ms)

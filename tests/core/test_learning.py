@@ -280,6 +280,36 @@ def test_an_order_of_an_earlier_version_is_read() -> None:
     assert wire.loads(Order, wire.dumps(order)) == order
 
 
+async def test_one_that_broke_off_is_started_again_on_what_it_learned_from(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    wished = Options(finetune=True)
+    begun = await learning.start(by="ada", options=wished)
+    with pytest.raises(NotAllowed, match="stop it"):
+        await learning.again(begun.id, by="ada")
+    trainer.said.append(News(begun.id, 1, problem="The training process was killed"))
+    await attended(learning, trainer)
+    await taught(road)  # of which it knows nothing
+    again = await learning.again(begun.id, by="bob")
+    assert (again.by, again.snapshot, again.options) == ("bob", begun.snapshot, wished)
+    assert trainer.sent[-1] == Order(again.id, begun.snapshot, wished)
+    # What was stopped, or has ended well, is over; so is what was begun with another model in force
+    await learning.stop(again.id, by="bob")
+    last = await learning.start(by="ada")
+    trainer.said.append(News(last.id, 1, outcome=await outcome(road)))
+    await attended(learning, trainer)
+    for id in (again.id, last.id):
+        with pytest.raises(BadInput, match="did not break off"):
+            await learning.again(id, by="ada")
+    await learning.promote(last.id, by="ada")
+    with pytest.raises(NotAllowed, match="another model is in force"):
+        await learning.again(begun.id, by="ada")
+    await learning.ship(by="ada")
+    road.store.blobs.delete(begun.snapshot)
+    with pytest.raises(BadInput, match="is gone by now"):
+        await learning.again(begun.id, by="ada")
+
+
 async def test_an_admin_stops_one_that_waits_or_runs(
     road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
 ) -> None:

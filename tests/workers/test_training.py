@@ -42,7 +42,7 @@ def order_of(place: Configuration, language: str = "en") -> Order:
 
 
 def left(place: Configuration) -> list[Path]:
-    return list((place.encodings.parent / "training").glob("*"))
+    return list(place.encodings.parent.glob("training*/*"))
 
 
 def test_what_is_wrong_is_said_in_a_sentence(place: Configuration) -> None:

@@ -42,6 +42,7 @@ async def test_only_admins_train(agent: Visit, stranger: Visit) -> None:
     for method, path in (
         ("GET", ""), ("GET", "/state"), ("GET", "/taught"), ("POST", "/start"), ("POST", "/shipped"),
         ("GET", f"/{'0' * 36}/report"), ("POST", f"/{'0' * 36}/promote"), ("POST", f"/{'0' * 36}/stop"),
+        ("POST", f"/{'0' * 36}/again"),
     ):  # fmt: skip
         assert (await agent.request(method, f"/console/training{path}")).status_code == 403, path
         assert (await stranger.request(method, f"/console/training{path}")).status_code in (303, 401), path
@@ -109,7 +110,7 @@ async def test_it_is_started_as_wished_and_told_how(house: House, admin: Visit) 
     )
     await house.learning.hear(News(begun.id, 1, outcome=told))
     page = await text(admin)
-    assert "strategy: automatic, which took learned gate" in page and "Fine-tuning: of 20 questions 15" in page
+    assert "strategy: automatic (learned gate)" in page and "Fine-tuning: of 20 questions 15" in page
 
 
 async def test_what_cannot_be_fine_tuned_says_why(house: House, admin: Visit) -> None:
@@ -137,6 +138,25 @@ async def test_it_is_stopped_here_and_another_one_may_start(house: House, admin:
     assert running is not None
     refused = await admin.post(f"/console/training/{running.id}/stop")
     assert refused.status_code == 503 and "Stop this training" in await text(admin)
+
+
+async def test_one_that_broke_off_is_started_again_here(house: House, admin: Visit) -> None:
+    begun = await house.learning.start(by=ADMIN, options=Options(strategy="early"))
+    await house.learning.hear(News(begun.id, 1, problem="The training process was killed"))
+    page = await text(admin)
+    assert f"{begun.id}/again" in page and "Start again" in page
+    again = await admin.post(f"/console/training/{begun.id}/again")
+    assert again.status_code == 200 and "strategy: early" in again.text and f"{begun.id}/again" not in again.text
+    assert trainer(house).sent[-1].snapshot == begun.snapshot
+    assert (await admin.post(f"/console/training/{begun.id}/again")).status_code == 409
+    running = await house.store.read(lambda tx: tx.trainings.running("default"))
+    assert running is not None
+    await admin.post(f"/console/training/{running.id}/stop")
+    page = await text(admin)
+    assert f"{running.id}/again" not in page and f"{begun.id}/again" in page
+    house.store.blobs.delete(begun.snapshot)  # a day has gone by
+    assert "Start again" not in await text(admin)
+    assert (await admin.post(f"/console/training/{begun.id}/again")).status_code == 400
 
 
 async def test_what_failed_the_gate_can_be_looked_at_only(house: House, admin: Visit) -> None:
