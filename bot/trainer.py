@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from core import wire
-from core.broker import LEARN, NEWS, TRAIN, beat, celery_url
+from core.broker import LEARN, NEWS, NEWS_EXPIRES, TRAIN, beat, celery_url, halt
 from core.errors import BadInput, Retry
 from core.learning import LATEST
 from core.training import News, Order
@@ -58,6 +58,19 @@ class CeleryTrainer:
             )
         except Exception as problem:
             # kombu lets the errors of its transports through as they are; all mean that the broker was not reached.
+            raise Retry(f"the broker cannot be reached: {type(problem).__name__}") from problem
+
+    async def stop(self, training: str, by: str) -> None:
+        """Leave word for whoever works on a training, or takes it later, that it is to end.
+
+        A key, which whoever is away for a moment still finds; Celery's `revoke` reaches only who listens just then.
+
+        Raises:
+            Retry: the broker cannot be reached.
+        """
+        try:
+            await self._redis.set(halt(training), by, ex=NEWS_EXPIRES)
+        except (RedisError, OSError) as problem:
             raise Retry(f"the broker cannot be reached: {type(problem).__name__}") from problem
 
     async def news(self, seconds: float) -> News | None:

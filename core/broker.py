@@ -26,6 +26,11 @@ def calls(gateway: str) -> str:
     return f"polydesk:calls:{gateway}"
 
 
+def halt(training: str) -> str:
+    """The key that tells whoever works on a training, or is about to, to end it; its value says who wants so."""
+    return f"polydesk:halt:{training}"
+
+
 def inbox(gateway: str) -> str:
     """The list on which a gateway's predictions come back."""
     return f"polydesk:inbox:{gateway}"

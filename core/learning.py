@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -14,12 +14,12 @@ from core.bell import Bell
 from core.errors import BadInput, NotAllowed, Retry
 from core.history import oldest_first
 from core.publishing import Publishing
-from core.snapshot import Snapshot, kept
+from core.snapshot import Snapshot, kept, read
 from core.store.releases import ReleaseRow
 from core.store.store import Store, Tx
 from core.store.sweep import DAY
 from core.store.trainings import TrainingRow
-from core.training import News, Order, Trainer
+from core.training import STRATEGIES, USUAL, News, Options, Order, Trainer, stopped
 
 log = structlog.get_logger()
 
@@ -27,6 +27,11 @@ TOPIC = "training"  # what rings when there is something new to see
 LOST = 6.0  # seconds that a training may be in no living worker's hands
 LATEST = 600.0  # seconds that a training waits for a worker to be started
 _WAIT = 1.0
+
+
+def tunable(language: str) -> bool:
+    """Whether there is a text encoder that can be fine-tuned for a knowledge base in this language."""
+    return language.lower().replace("_", "-").split("-")[0] == "en"
 
 
 class Learning:
@@ -56,36 +61,85 @@ class Learning:
         """How many labelled turns there are, by who labelled them (`core.history`: agent, tap, silence)."""
         return Counter([turn.by async for turn in oldest_first(self._store, resolved_since=self._kept)])
 
-    async def start(self, *, by: str) -> TrainingRow:
+    async def start(self, *, by: str, options: Options = USUAL) -> TrainingRow:
         """Ask a worker to train on what is live and what past turns teach.
 
         Raises:
-            NotAllowed: a training has not ended yet. BadInput: nothing was ever published. Retry: the broker cannot be
-                reached; nothing was started.
+            NotAllowed: a training has not ended yet. BadInput: nothing was ever published, or it cannot be trained as
+                wished. Retry: the broker cannot be reached; nothing was started.
         """
+        if options.strategy not in STRATEGIES:
+            raise BadInput(f"there is no strategy {options.strategy!r}: choose one of {', '.join(STRATEGIES)}")
         await self._store.read(self._none_running)  # before anything slow; what counts is the look when it begins
         row = await self._store.read(lambda tx: tx.knowledge.live(self._kb_id))
         release = await self._publishing.live()
         if row is None or release is None:
             raise BadInput("there is nothing to train on yet: publish the knowledge base first")
+        if options.finetune and not tunable(release.knowledge.language):
+            raise BadInput(
+                "the text encoder can be fine-tuned for English knowledge bases only, and the language of this one is "
+                f"{release.knowledge.language}: train without fine-tuning"
+            )
         turns, taught = await kept(oldest_first(self._store, resolved_since=self._kept), self._store.blobs)
         snapshot = Snapshot(release.knowledge, turns, release.model)
         blob = await self._store.keep((await asyncio.to_thread(wire.dumps, snapshot)).encode())
+        return await self._begin(row.number, blob, turns, before=release.model, taught=taught, by=by, options=options)
 
+    async def again(self, id: str, *, by: str) -> TrainingRow:
+        """Start a training that broke off once more, on what it learned from; its worker goes on where it stood.
+
+        Raises:
+            NotAllowed: a training has not ended yet, or another model is in force than when it began. BadInput: there
+                is no such training, it did not break off, or what it learned from is gone. Retry: like `start`.
+        """
+        await self._store.read(self._none_running)
+        row = await self._one(id)
+        if row.outcome is not None or row.stopped_by:
+            raise BadInput("this training did not break off: start a new one")
+        if not self._store.blobs.exists(row.snapshot):
+            raise BadInput("what this training learned from is gone by now: start a new one")
+        snapshot = read(await asyncio.to_thread(self._store.blobs.get, row.snapshot))
+        release = await self._publishing.live()
+        if release is None or release.model != row.before:
+            raise NotAllowed("another model is in force than when this training began: start a new one")
+        return await self._begin(
+            row.release, row.snapshot, snapshot.turns, before=row.before, taught=row.taught, by=by, options=row.options
+        )
+
+    async def _begin(
+        self, release: int, blob: str, turns: str, *, before: str, taught: Mapping[str, int], by: str, options: Options
+    ) -> TrainingRow:
         async def begin(tx: Tx) -> TrainingRow:
             return await tx.trainings.begin(
-                self._kb_id, row.number, blob, turns, before=release.model, taught=taught, by=by
+                self._kb_id, release, blob, turns, before=before, taught=taught, by=by, options=options
             )
 
         begun = await self._store.write(begin)
         try:
-            await self._trainer.send(Order(begun.id, blob))
+            await self._trainer.send(Order(begun.id, blob, options))
         except Retry as problem:
             await self._broken_off(begun.id, f"no worker could be asked: {problem}")
             raise
-        log.info("training.started", training=begun.id, turns=taught.total())
+        log.info("training.started", training=begun.id, turns=sum(taught.values()))
         self._bell.ring(TOPIC)
         return begun
+
+    async def stop(self, id: str, *, by: str) -> bool:
+        """End a training that waits or runs; False when it had ended before, which changes nothing.
+
+        Raises:
+            BadInput: there is no such training. Retry: the broker cannot be reached; it goes on.
+        """
+        row = await self._one(id)
+        if not row.running:
+            return False
+        # The worker first: one that cannot be told would train on with nobody knowing.
+        await self._trainer.stop(id, by)
+        if not await self._store.write(lambda tx: tx.trainings.end(id, problem=stopped(by), stopped_by=by)):
+            return False
+        log.info("training.stopped", training=id)
+        self._bell.ring(TOPIC)
+        return True
 
     async def attend(self) -> None:
         """Hear for a second what workers say, then look whether the running training is still in anybody's hands.
@@ -113,7 +167,11 @@ class Learning:
         async def note(tx: Tx) -> bool:
             if news.last:
                 return await tx.trainings.end(
-                    news.training, outcome=news.outcome, problem=news.problem, keep_ms=self._retention_ms
+                    news.training,
+                    outcome=news.outcome,
+                    problem=news.problem,
+                    stopped_by=news.stopped_by,
+                    keep_ms=self._retention_ms,
                 )
             return await tx.trainings.progress(news)
 
@@ -130,9 +188,7 @@ class Learning:
             NotAllowed: it has not ended, not passed the gate, or was compared with another model than is in force.
                 BadInput: there is no such training, its model is in force already, or was deleted.
         """
-        row = await self._store.read(lambda tx: tx.trainings.get(id))
-        if row is None or row.kb_id != self._kb_id:
-            raise BadInput("there is no such training")
+        row = await self._one(id)
         if row.outcome is None:
             raise NotAllowed("this training has made no model" if row.ended_at else "this training has not ended yet")
         if not row.outcome.passed:
@@ -145,6 +201,12 @@ class Learning:
         """Publish what is live with the model that ships; raises BadInput when that is in force already."""
         return await self._publishing.answer_with("", by=by, note="back to the shipped model")
 
+    async def _one(self, id: str) -> TrainingRow:
+        row = await self._store.read(lambda tx: tx.trainings.get(id))
+        if row is None or row.kb_id != self._kb_id:
+            raise BadInput("there is no such training")
+        return row
+
     @property
     def _kept(self) -> int:
         """What is due to be swept teaches nothing any more, UTC ms."""
@@ -153,7 +215,9 @@ class Learning:
     async def _none_running(self, tx: Tx) -> None:
         other = await tx.trainings.running(self._kb_id)
         if other is not None:
-            raise NotAllowed(f"a training is running already, started by {other.by}: wait until it has ended")
+            raise NotAllowed(
+                f"a training is running already, started by {other.by}: wait until it has ended, or stop it"
+            )
 
     async def _look(self) -> None:
         """Whatever dies says nothing: a training that no living worker holds for a while is over."""
@@ -175,6 +239,7 @@ class Learning:
             self._missed_since = (state, now)
         missed = now - self._missed_since[1]
         if taken and missed > LOST:
+            await self._trainer.stop(row.id, "whoever gave it up")  # it may only have been cut off
             await self._broken_off(row.id, "the worker that trained stopped or died before it was done")
         elif not taken and holders and missed > LOST:
             await self._broken_off(row.id, "the broker forgot the training before a worker took it")

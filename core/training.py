@@ -5,13 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+AUTO = "auto"
+STRATEGIES = (AUTO, "fixed", "late", "early", "weighted", "attention", "serial")
+"""How channels may be fused: `auto` chooses between the learned gate (`late`) and fixed weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a training is wished: whether the text encoder is fine-tuned too, which of `STRATEGIES` fuses channels."""
+
+    finetune: bool = False
+    strategy: str = AUTO
+
+
+USUAL = Options()
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is sent to a worker: which training, the blob of its snapshot."""
+    """What is sent to a worker: which training, the blob of its snapshot, how it is wished."""
 
     training: str
     snapshot: str
+    options: Options = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +42,27 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a training came to: the blobs of model and report, whether the gate was passed, why, the figures."""
+    """What a training came to: the blobs of model and report, whether the gate was passed, why, the figures.
+
+    `strategy` names what fuses channels, `tuned` says in a sentence what came of fine-tuning, if that was wished.
+    """
 
     model: str
     report: str
     passed: bool
     why: str
     checks: tuple[Check, ...] = ()
+    strategy: str = ""
+    tuned: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
     """What a worker says of a training while it runs, and in the end.
 
-    `seq` counts from 1; `done` of `total` steps of a stage, 0 when nobody knows how many. The last one has an
-    `outcome`, or a `problem`: a sentence for people.
+    `seq` counts from 1; `done` of `total` steps of a stage, 0 when nobody knows how many; `seconds_left` is how long
+    the rest of the stage will take, 0 when nobody knows. The last one has an `outcome`, or a `problem`: a sentence for
+    people; `stopped_by` names the admin who stopped it.
     """
 
     training: str
@@ -48,8 +70,10 @@ class News:
     stage: str = ""
     done: int = 0
     total: int = 0
+    seconds_left: int = 0
     outcome: Outcome | None = None
     problem: str = ""
+    stopped_by: str = ""
 
     @property
     def last(self) -> bool:
@@ -57,11 +81,20 @@ class News:
         return bool(self.outcome or self.problem)
 
 
+def stopped(by: str) -> str:
+    """What is said of a training that an admin has stopped."""
+    return f"Stopped by {by}"
+
+
 class Trainer(Protocol):
     """What trains: a Celery queue in production."""
 
     async def send(self, order: Order) -> None:
         """Ask for a training; raises Retry when nobody can be reached."""
+        ...
+
+    async def stop(self, training: str, by: str) -> None:
+        """Tell whoever works on a training, or takes it later, to end it; raises Retry like `send`."""
         ...
 
     async def news(self, seconds: float) -> News | None:

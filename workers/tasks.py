@@ -16,10 +16,10 @@ from redis.exceptions import RedisError
 
 from core import wire
 from core.asking import Prediction, Question
-from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN
+from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN, halt
 from core.errors import PolydeskError
 from core.training import News, Order
-from workers import logs, media, rooms, training
+from workers import logs, media, resting, training
 from workers.app import app
 from workers.batcher import Batcher
 from workers.configuration import Configuration, from_environment
@@ -62,7 +62,7 @@ def _furnish(queues: tuple[str, ...]) -> None:
     logs.configure(configuration.log_level)
     redis = Redis.from_url(configuration.redis_url)
     if TRAIN in queues:
-        rooms.tidy(configuration)
+        resting.sweeping(configuration)
     answers = {TEXT, MEDIA} & {*queues}
     _bench.append(Bench(redis, _batcher(configuration, queues) if answers else None, Pulse(redis, queues)))
 
@@ -164,8 +164,15 @@ def train(plain: dict[str, Any]) -> None:
                     return
                 time.sleep(1)
 
+    def halted() -> str:
+        try:
+            by = bench.redis.get(halt(order.training))
+        except RedisError:  # it is asked again soon
+            return ""
+        return by.decode(errors="replace") if isinstance(by, bytes) else ""
+
     with bench.pulse.holding(order.training):
-        training.supervise(order, push, from_environment())
+        training.supervise(order, push, from_environment(), halted)
 
 
 def _failed(question: Question, problem: Exception) -> Prediction:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +19,10 @@ import structlog
 
 from core import wire
 from core.errors import BadInput, PolydeskError
-from core.training import Check, News, Order, Outcome
-from workers import logs
+from core.training import Check, News, Order, Outcome, stopped
+from workers import logs, resting
 from workers.configuration import Configuration, from_environment
 from workers.leash import LEASH, hold
-from workers.rooms import room, tidy
 
 if TYPE_CHECKING:
     from core.snapshot import Snapshot
@@ -32,16 +32,29 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 EVERY = 0.5  # seconds between two news of a stage
+TELLING = 5.0  # seconds of a stage from which on they tell how long the rest of it will take
 NICE = 10  # questions come first
+LOOK = 1.0  # seconds between two looks whether an admin wants it to end
+GRACE = 10.0  # seconds in which a training that is told to end may clear up
 _running: list[subprocess.Popen[bytes]] = []
 _stopped = threading.Event()
 
 
-def supervise(order: Order, push: Callable[[News], None], configuration: Configuration) -> None:
+def supervise(
+    order: Order,
+    push: Callable[[News], None],
+    configuration: Configuration,
+    halted: Callable[[], str] = lambda: "",
+) -> None:
     """Train in a child process and push what it says; the last news always has an outcome or a problem.
 
-    The child ends when this process does, however that ends.
+    The child ends when this process does, however that ends, and when `halted` names an admin who wants so; it is asked
+    every second.
     """
+    if by := halted():  # while it waited in the queue
+        resting.forget(configuration, order.snapshot)
+        push(News(order.training, 1, problem=stopped(by), stopped_by=by))
+        return
     read, write = os.pipe()
     last, seq = News(order.training, 1, "waiting"), 1
     push(last)
@@ -61,20 +74,25 @@ def supervise(order: Order, push: Callable[[News], None], configuration: Configu
             with suppress(BrokenPipeError):
                 child.stdin.write(wire.dumps(order).encode())
                 child.stdin.close()
-            for line in child.stdout:
-                with suppress(BadInput):  # something else has printed a line
-                    told = wire.loads(News, line)
-                    seq += 1
-                    last = replace(told, training=order.training, seq=seq)
-                    push(last)
-            status = child.wait()
-        if not last.last:
+            with _halting(child, halted) as halt:
+                for line in child.stdout:
+                    with suppress(BadInput):  # something else has printed a line
+                        told = wire.loads(News, line)
+                        seq += 1
+                        last = replace(told, training=order.training, seq=seq)
+                        push(last)
+                status = child.wait()
+        if halt:
+            resting.forget(configuration, order.snapshot)
+        if not last.last and halt:
+            push(News(order.training, seq + 1, problem=stopped(halt[0]), stopped_by=halt[0]))
+        elif not last.last:
             push(News(order.training, seq + 1, problem=_ended(status)))
     finally:
         _running.clear()
         os.close(write)
         os.close(read)
-        tidy(configuration)
+        resting.sweep(configuration)
 
 
 def stop() -> None:
@@ -83,6 +101,30 @@ def stop() -> None:
     for child in list(_running):
         with suppress(ProcessLookupError):
             child.terminate()
+
+
+@contextmanager
+def _halting(child: subprocess.Popen[bytes], halted: Callable[[], str]) -> Iterator[list[str]]:
+    """While it is open, the child is ended once an admin wants so; the list then holds who."""
+    by: list[str] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK):
+            if name := halted():
+                by.append(name)
+                child.terminate()  # does nothing to one that has ended meanwhile
+                if not over.wait(GRACE):
+                    child.kill()
+                return
+
+    watching = threading.Thread(target=watch, name="halting", daemon=True)
+    watching.start()
+    try:
+        yield by
+    finally:
+        over.set()
+        watching.join()
 
 
 def _ended(status: int) -> str:
@@ -98,7 +140,7 @@ def _ended(status: int) -> str:
 
 def main() -> None:
     """The child: reads an order from stdin, writes news to stdout, a line each."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and so that the room is cleared
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # in good order, files closed
     hold()
     os.nice(NICE)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -112,8 +154,8 @@ def main() -> None:
         out.flush()
 
     try:
-        with room(configuration) as place:
-            outcome = _trained(order, place, configuration, say)
+        with resting.place(configuration, order.snapshot) as room:
+            outcome = _trained(order, room, configuration, say)
         say(News(order.training, 0, outcome=outcome))
     except PolydeskError as problem:
         log.warning("training.failed", training=order.training, problem=str(problem))
@@ -131,6 +173,7 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
     blobs = BlobFolder(configuration.blobs)
     snapshot = read(blobs.get(order.snapshot))
     kb, history = unpacked(snapshot, room, blobs)
+    resting.settle(room)
     say(News("", 0, "loading"))
     from workers.models import packed
     from workers.train.log import Log
@@ -138,7 +181,16 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
 
     model = room / "model"
     with Log(model / "log", stream=sys.stderr, listen=_Teller(say)) as told:
-        found = train(kb, history, model, configuration, told, before=_before(snapshot, room, blobs))
+        found = train(
+            kb,
+            history,
+            model,
+            configuration,
+            told,
+            finetune=order.options.finetune,
+            strategy=order.options.strategy,
+            before=_before(snapshot, room, blobs),
+        )
     gate = found.promotion
     return Outcome(
         model=blobs.put(packed(model)),
@@ -146,6 +198,8 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
         passed=gate is not None and gate.promoted,
         why=gate.why if gate else "nothing was there to judge it by",
         checks=tuple(Check(one.what, one.before, one.after, one.passed) for one in gate.checks) if gate else (),
+        strategy=found.chosen,
+        tuned=found.finetuned.why if found.finetuned else "",
     )
 
 
@@ -165,17 +219,28 @@ def _before(snapshot: Snapshot, room: Path, blobs: BlobFolder) -> Path | None:
 class _Teller:
     """Passes on where a stage begins and ends, and now and then how far it is."""
 
-    def __init__(self, say: Callable[[News], None]) -> None:
+    def __init__(self, say: Callable[[News], None], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._say = say
+        self._monotonic = monotonic
         self._last = 0.0
         self._stage = ""
+        self._began = (0.0, 0)  # when, and with how many steps done before
 
     def __call__(self, told: Told) -> None:
-        now = time.monotonic()
-        if told.stage == self._stage and now - self._last < EVERY:
+        now = self._monotonic()
+        if told.stage != self._stage:
+            self._began = (now, told.done)
+        elif now - self._last < EVERY:
             return
         self._stage, self._last = told.stage, now
-        self._say(News("", 0, told.stage, told.done, told.total))
+        self._say(News("", 0, told.stage, told.done, told.total, self._left(told, now)))
+
+    def _left(self, told: Told, now: float) -> int:
+        """How many seconds the rest of the stage will take, once its first ones have told."""
+        taken, done = now - self._began[0], told.done - self._began[1]
+        if taken < TELLING or done < 1 or told.total <= told.done:
+            return 0
+        return math.ceil(taken / done * (told.total - told.done))
 
 
 if __name__ == "__main__":

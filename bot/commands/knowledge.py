@@ -144,8 +144,8 @@ def publish(
     folder = Path(model) if model not in (None, SHIPPED) else None
     if folder is not None and not folder.is_dir():
         raise BadInput(f"there is no folder {folder}: name one that polydesk train or optimise wrote, or `{SHIPPED}`")
-    if folder is not None and not anyway:
-        _must_be_promoted(folder)
+    if folder is not None and not anyway and (why := why_not(folder)):
+        raise BadInput(f"{why}, or publish it with --anyway")
 
     async def make_live(publishing: Publishing) -> None:
         release, draft = await publishing.live(), await publishing.draft()
@@ -190,22 +190,20 @@ def _strange(knowledge: KnowledgeBase) -> tuple[Finding, ...]:
         return ()
 
 
-def _must_be_promoted(folder: Path) -> None:
-    """Refuse a model that its training did not promote; one without a word about that goes."""
+def why_not(folder: Path) -> str:
+    """Why a model is published only with `--anyway`: its training did not promote it; empty where nothing says so."""
     from workers.train.results import loads
 
     told = folder / "results.json"
     if not told.exists():
-        return
+        return ""
     try:
         promotion = loads(content(told)).promotion
     except BadInput as problem:
-        words = f"{told} does not say whether the model is better ({problem}): train again, or publish it with --anyway"
-        raise BadInput(words) from problem
-    if promotion is not None and not promotion.promoted:
-        raise BadInput(
-            f"the model of {folder} was not promoted ({promotion.why}): train with more, or publish it with --anyway"
-        )
+        return f"{told} does not say whether the model is better ({problem}): train again"
+    if promotion is None or promotion.promoted:
+        return ""
+    return f"the model of {folder} was not promoted ({promotion.why}): train with more"
 
 
 def _show(knowledge: KnowledgeBase, more: tuple[Finding, ...]) -> None:

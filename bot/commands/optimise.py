@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bot.commands.knowledge import why_not
 from bot.commands.question import configured
 
 
@@ -30,6 +31,12 @@ def optimise(
     with Log(None) as log:
         found = run(model, out, configured(), log, samples=[demo], kb=kb)
     typer.echo(text(found))
-    typer.echo(
-        f"\n{out / PAGE}\ntry it: polydesk ask --model {out} --kb ...\nuse it: polydesk kb publish --model {out}"
-    )
+    typer.echo(f"\n{out / PAGE}\ntry it: polydesk ask --model {out} --kb ...\n{use(out)}")
+
+
+def use(model: Path) -> str:
+    """The line that says how customers are answered with a model; an optimised one is as good as its original was."""
+    why = why_not(model)
+    if not why:
+        return f"use it: polydesk kb publish --model {model}"
+    return f"{why}\nuse it all the same: polydesk kb publish --model {model} --anyway"

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Form, Path
 from fastapi.responses import HTMLResponse, Response
 
 from bot.console.front import Front
@@ -16,7 +16,9 @@ from bot.wiring import KB_ID, House
 from core.broker import TRAIN
 from core.errors import BadInput
 from core.history import AGENT, SILENCE, TAP
+from core.learning import tunable
 from core.store.trainings import TrainingRow
+from core.training import AUTO, Options
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 
@@ -29,10 +31,32 @@ _FRESH_MS = 5 * 60_000  # thousands of conversations are not read again for ever
 _STAGES = {
     "": "Waiting for a worker",
     "waiting": "Starting",
+    "listening again": "Reading it again with the fine-tuned text encoder",
+    "fine-tuning": "Fine-tuning the text encoder",
+    "alignment": "Learning what photos show",
     "loading": "Loading the models",
     "listening": "Reading what customers asked",
     "knowledge base": "Learning the knowledge base",
     "comparison": "Comparing it with the model in force",
+}
+# Each with a sentence for people who do not know what a network is.
+_STRATEGIES = {
+    AUTO: (
+        "Automatic",
+        "Takes the learned gate, or fixed weights where your labelled questions show those to be surer.",
+    ),
+    "fixed": ("Fixed weights", "What is written, shown and said always counts by the same shares."),
+    "late": (
+        "Learned gate",
+        "Weighs text, photo and voice anew for each question, by how sure each of them is. It comes with Polydesk.",
+    ),
+    "early": ("Early", "A small network learns from your entries to read text, photo and voice all at once."),
+    "weighted": ("Weighted", "Blends text, photo and voice into one, by shares that are learned from your entries."),
+    "attention": (
+        "Attention",
+        "A larger network learns which part of text, photo and voice matters to which. It needs the most examples.",
+    ),
+    "serial": ("Serial", "Decides by the photo first, then reads the words in that light."),
 }
 _KINDS = {
     AGENT: "an agent said what was meant",
@@ -43,16 +67,19 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A training as the list shows it; `state` is running, failed, passed or rejected.
+    """A training as the list shows it; `state` is running, stopped, failed, passed or rejected.
 
-    `usable` is a model that is there still, and was compared with the one in force now.
+    `how` says in words how it was wished. `usable` is a model that is there still, and was compared with the one in
+    force now; `again` is one that broke off and can be gone on with.
     """
 
     row: TrainingRow
+    how: str
     state: str
     live: bool
     reported: bool
     usable: bool
+    again: bool = False
 
 
 def router(front: Front) -> APIRouter:
@@ -81,8 +108,22 @@ def router(front: Front) -> APIRouter:
         return front.page("training_taught.html", visitor, at=at, kinds=kinds, total=sum(counts.values()))
 
     @routes.post("/start")
-    async def start(visitor: Visitor = Depends(front.admin)) -> Response:
-        await home.learning.start(by=visitor.name)
+    async def start(
+        finetune: Annotated[bool, Form()] = False,
+        strategy: Annotated[str, Form(max_length=40)] = AUTO,
+        visitor: Visitor = Depends(front.admin),
+    ) -> Response:
+        await home.learning.start(by=visitor.name, options=Options(finetune, strategy))
+        return await state(visitor)
+
+    @routes.post("/{id}/again")
+    async def again(id: Id, visitor: Visitor = Depends(front.admin)) -> Response:
+        await home.learning.again(id, by=visitor.name)
+        return await state(visitor)
+
+    @routes.post("/{id}/stop")
+    async def stop(id: Id, visitor: Visitor = Depends(front.admin)) -> Response:
+        await home.learning.stop(id, by=visitor.name)
         return await state(visitor)
 
     @routes.post("/{id}/promote")
@@ -109,25 +150,56 @@ def router(front: Front) -> APIRouter:
 async def _state(home: House) -> dict[str, Any]:
     rows = await home.store.read(lambda tx: tx.trainings.list(KB_ID))
     live = await home.store.read(lambda tx: tx.knowledge.live(KB_ID))
-    model = (await home.live.at(live.blob)).release.model if live else ""  # a large one is not read again
+    release = (await home.live.at(live.blob)).release if live else None  # a large one is not read again
+    model = release.model if release else ""
     shown = [await asyncio.to_thread(_shown, home, row, model) for row in rows]
     running = next((row for row in rows if row.running), None)
     return {
         "trainings": [one for one in shown if one.state != "running"],
         "running": running,
-        "stage": _STAGES.get(running.stage, running.stage.capitalize()) if running else "",
+        "stage": _stage(running.stage) if running else "",
+        "left": _left(running.seconds_left) if running else "",
+        "how": _how(running) if running else "",
+        "strategies": _STRATEGIES,
+        "language": release.knowledge.language if release else "en",
+        "tunable": release is None or tunable(release.knowledge.language),
         "model": model,
         "in_force": next((one.row for one in shown if one.live), None),
         "workers": home.brain.workers.get(TRAIN, 0),
     }
 
 
+def _stage(name: str) -> str:
+    label, _ = _STRATEGIES.get(name, ("", ""))
+    return f"Trying how channels are combined: {label.lower()}" if label else _STAGES.get(name, name.capitalize())
+
+
+def _how(row: TrainingRow) -> str:
+    """How a training was wished, and what was taken where that was left open."""
+    label = _STRATEGIES.get(row.options.strategy, (row.options.strategy, ""))[0].lower()
+    taken = row.outcome.strategy if row.outcome else ""
+    if row.options.strategy == AUTO and taken in _STRATEGIES:
+        label += f" ({_STRATEGIES[taken][0].lower()})"
+    return f"{'with fine-tuning · ' if row.options.finetune else ''}strategy: {label}"
+
+
+def _left(seconds: int) -> str:
+    """How long something will take, for people; nothing where nobody knows."""
+    if seconds < 60:
+        return "less than a minute" if seconds else ""
+    minutes = round(seconds / 60)
+    return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60} min"
+
+
 def _shown(home: House, row: TrainingRow, model: str) -> Shown:
-    outcome, blobs = row.outcome, home.store.blobs
+    outcome, blobs, how = row.outcome, home.store.blobs, _how(row)
     if outcome is None:
-        return Shown(row, "running" if row.running else "failed", live=False, reported=False, usable=False)
+        ended = "running" if row.running else "stopped" if row.stopped_by else "failed"
+        again = ended == "failed" and row.before == model and blobs.exists(row.snapshot)
+        return Shown(row, how, ended, live=False, reported=False, usable=False, again=again)
     return Shown(
         row,
+        how,
         "passed" if outcome.passed else "rejected",
         live=outcome.model == model,
         reported=blobs.exists(outcome.report),

@@ -384,5 +384,8 @@ trainings = Table(
     _moment("ended_at"),
     Column("outcome", Json, nullable=True),
     _words("problem"),
+    _words("stopped_by"),
+    Column("options", Json, nullable=False, server_default="{}"),
+    _count("seconds_left"),
 )
 _partly("uq_trainings_running", trainings.c.kb_id, unique=True, where=trainings.c.ended_at == 0)

@@ -13,7 +13,7 @@ from core.store.references import References
 from core.store.sql import Sql
 from core.store.tables import knowledge_bases, new_id
 from core.store.tables import trainings as table
-from core.training import News, Outcome
+from core.training import USUAL, News, Options, Outcome
 from core.wire import dump, load
 
 
@@ -22,8 +22,9 @@ class TrainingRow:
     """A training in the books; moments are UTC ms, 0 until they come.
 
     `release` is the number of the one that was live, `before` the blob of the model that was in force (empty: the
-    shipped one), `taught` counts the labelled turns by who labelled them. `seq` is 0 until a worker has taken it. It
-    ended with an `outcome`, or with a `problem`: a sentence.
+    shipped one), `taught` counts the labelled turns by who labelled them. `seq` is 0 until a worker has taken it.
+    `options` is how it was wished, `seconds_left` how long the rest of its stage will take, 0 when nobody knows. It
+    ended with an `outcome`, or with a `problem`: a sentence; `stopped_by` names the admin who stopped it.
     """
 
     id: str
@@ -34,19 +35,25 @@ class TrainingRow:
     taught: dict[str, int]
     by: str
     started_at: int
+    options: Options = USUAL
     heard_at: int = 0
     seq: int = 0
     stage: str = ""
     done: int = 0
     total: int = 0
+    seconds_left: int = 0
     ended_at: int = 0
     outcome: Outcome | None = None
     problem: str = ""
+    stopped_by: str = ""
 
     @property
     def running(self) -> bool:
         """Whether nobody knows yet what comes of it."""
         return not self.ended_at
+
+
+RESTS_MS = 24 * 3_600_000  # for which one that failed may be gone on with
 
 
 class Trainings:
@@ -66,6 +73,7 @@ class Trainings:
         before: str,
         taught: Mapping[str, int],
         by: str,
+        options: Options = USUAL,
     ) -> TrainingRow:
         """A training begins, which keeps its snapshot, its turns and the model it is compared with from being swept.
 
@@ -76,9 +84,12 @@ class Trainings:
         await self._sql.value(select(knowledge_bases.c.id).where(knowledge_bases.c.id == kb_id).with_for_update())
         other = await self.running(kb_id)
         if other is not None:
-            raise NotAllowed(f"a training is running already, started by {other.by}: wait until it has ended")
-        row = TrainingRow(new_id(), kb_id, release, snapshot, before, dict(taught), by, self._sql.now)
-        await self._sql.run(insert(table), {name: getattr(row, name) for name in TrainingRow.__slots__})
+            raise NotAllowed(
+                f"a training is running already, started by {other.by}: wait until it has ended, or stop it"
+            )
+        row = TrainingRow(new_id(), kb_id, release, snapshot, before, dict(taught), by, self._sql.now, options)
+        kept = {name: getattr(row, name) for name in TrainingRow.__slots__}
+        await self._sql.run(insert(table), {**kept, "options": dump(options)})
         for sha in {snapshot, turns, before} - {""}:
             await self._refs.refer(sha, _owner(row.id), "snapshot")
         return row
@@ -86,20 +97,27 @@ class Trainings:
     async def progress(self, news: News) -> bool:
         """Note how far it is; False for old news, and when it has ended."""
         change = update(table).where(table.c.id == news.training, table.c.ended_at == 0, table.c.seq < news.seq)
-        told = {"seq": news.seq, "stage": news.stage, "done": news.done, "total": news.total}
+        told = {name: getattr(news, name) for name in ("seq", "stage", "done", "total", "seconds_left")}
         return await self._sql.run(change.values(heard_at=self._sql.now, **told)) == 1
 
-    async def end(self, id: str, *, outcome: Outcome | None = None, problem: str = "", keep_ms: int = 0) -> bool:
+    async def end(
+        self, id: str, *, outcome: Outcome | None = None, problem: str = "", stopped_by: str = "", keep_ms: int = 0
+    ) -> bool:
         """It has ended; model and report are kept for `keep_ms`, longer where a release names them.
 
-        False when it had ended before: then nothing changes.
+        What one that failed learned from is kept for `RESTS_MS`, so that it may be started again. False
+        when it had ended before: then nothing changes.
         """
         now = self._sql.now
-        told = {"outcome": dump(outcome) if outcome else None, "problem": problem}
+        told = {"outcome": dump(outcome) if outcome else None, "problem": problem, "stopped_by": stopped_by}
         change = update(table).where(table.c.id == id, table.c.ended_at == 0)
         if await self._sql.run(change.values(ended_at=now, **told)) != 1:
             return False
+        learned_from = [one.sha for one in await self._refs.of(_owner(id)) if one.kind == "snapshot"]
         await self._refs.release(_owner(id), "snapshot")
+        if outcome is None and not stopped_by:
+            for sha in learned_from:
+                await self._refs.refer(sha, _owner(id), "snapshot", now + RESTS_MS)
         if outcome is not None:
             await self._refs.refer(outcome.model, _owner(id), "model", now + keep_ms)
             await self._refs.refer(outcome.report, _owner(id), "report", now + keep_ms)
@@ -127,4 +145,5 @@ def _owner(id: str) -> str:
 
 def _from_row(row: Row[Any]) -> TrainingRow:
     kept = dict(row._mapping)
-    return TrainingRow(**{**kept, "outcome": load(Outcome, kept["outcome"]) if kept["outcome"] else None})
+    outcome = load(Outcome, kept["outcome"]) if kept["outcome"] else None
+    return TrainingRow(**{**kept, "options": load(Options, kept["options"]), "outcome": outcome})

@@ -20,7 +20,7 @@ from core.store.engines import connect, sqlite_file
 from core.store.locks import FileLock
 from core.store.trouble import translated
 
-HEAD = "0005"  # the newest revision under core/store/migrations/versions; a test compares the two
+HEAD = "0006"  # the newest revision under core/store/migrations/versions; a test compares the two
 MIGRATIONS = Path(__file__).parent / "migrations"
 _PG_LOCK = 7_065_108  # any number that nobody else uses as an advisory lock in this database
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.commands.knowledge import diff, import_, lint, publish, rollback
+from bot.commands.optimise import use
 from bot.settings import Settings
 from bot.wiring import KB_ID
 from core import wire
@@ -179,6 +180,21 @@ def test_a_model_that_was_not_promoted_is_published_only_anyway(shop: Path) -> N
     told.write_text(dumps(replace(results, promotion=Promotion(True, "it is not worse on any of them"))))
     publish(model=str(folder))
     assert live(shop)[0].number == 4 and live(shop)[1] == packed(folder)
+
+
+def test_what_optimise_prints_in_the_end_is_a_command_that_publishes(shop: Path) -> None:
+    folder = optimised_folder(shop / "small", shop / "encoder")
+    assert use(folder) == f"use it: polydesk kb publish --model {folder}"
+    # It has the judgement of the model that it was made of
+    results = Results("Shop", Counts(1, 1), 0.05, promotion=Promotion(False, "it is worse on: the cases"))
+    (folder / "results.json").write_text(dumps(results))
+    with pytest.raises(BadInput, match="not promoted"):
+        publish(model=str(folder))
+    why, printed = use(folder).splitlines()
+    assert "was not promoted (it is worse on: the cases)" in why
+    assert printed == f"use it all the same: polydesk kb publish --model {folder} --anyway"
+    publish(model=str(folder), anyway=True)
+    assert live(shop)[1] == packed(folder)
 
 
 def test_a_model_that_no_worker_could_use_is_not_published(shop: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
 from bot.broker import embedded
 from bot.trainer import CeleryTrainer
 from core import wire
-from core.broker import NEWS
+from core.broker import NEWS, halt
+from core.errors import Retry
 from core.training import News
 
 
@@ -32,3 +34,18 @@ async def test_news_stay_in_the_list_until_they_were_heard(tmp_path: Path) -> No
             assert await other.news(1) is None
         assert not await redis.llen(NEWS)
         await redis.aclose()
+
+
+async def test_who_stops_a_training_is_left_for_whoever_works_on_it(tmp_path: Path) -> None:
+    with embedded(tmp_path / "run") as server:
+        redis = Redis.from_url(server.url)
+        trainer = CeleryTrainer(server.url)
+        async with trainer.running():
+            await trainer.stop("t", "Zoë")
+            assert (await redis.get(halt("t"))).decode() == "Zoë"
+            assert await redis.ttl(halt("t")) > 0
+            assert await redis.get(halt("another")) is None
+        await redis.aclose()
+    with pytest.raises(Retry, match="cannot be reached"):
+        async with trainer.running():
+            await trainer.stop("t", "Zoë")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core import learning as rules
+from core import wire
 from core.errors import BadInput, NotAllowed, Retry
 from core.history import AGENT
 from core.knowledge.files import load
@@ -15,7 +16,7 @@ from core.knowledge.history import load_history
 from core.learning import Learning
 from core.snapshot import read, unpacked
 from core.store.trainings import TrainingRow
-from core.training import News, Outcome
+from core.training import News, Options, Order, Outcome
 from core.values import Author, Role
 from tests.core.conftest import KNOWLEDGE, Road
 from tests.fakes.trainer import FakeTrainer
@@ -156,6 +157,7 @@ async def test_a_worker_that_dies_leaves_a_sentence_and_room_for_another_try(
     trainer.working = {"worker": frozenset()}
     await later(learning, trainer, seconds, 2)
     assert "died before it was done. Start it again." in (await row(road, begun.id)).problem
+    assert begun.id in trainer.stopped  # it was only cut off, perhaps
     # What it says after all changes nothing
     trainer.said.append(News(begun.id, 5, outcome=await outcome(road)))
     await attended(learning, trainer)
@@ -251,6 +253,111 @@ async def test_a_broker_that_forgets_is_noticed_and_one_that_is_away_is_not_blam
     begun = await learning.start(by="ada")
     await later(learning, trainer, seconds, 1000)
     assert (await row(road, begun.id)).running
+
+
+async def test_how_it_is_wished_goes_along_and_what_cannot_be_done_is_refused(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    with pytest.raises(BadInput, match="no strategy 'magic': choose one of auto, fixed"):
+        await learning.start(by="ada", options=Options(strategy="magic"))
+    wished = Options(finetune=True, strategy="attention")
+    begun = await learning.start(by="ada", options=wished)
+    assert (trainer.sent[-1].options, (await row(road, begun.id)).options) == (wished, wished)
+    await learning.stop(begun.id, by="ada")
+    await road.publishing.bring_in(replace(KNOWLEDGE, language="de-AT"), by="ada")
+    await road.publishing.publish(by="ada")
+    with pytest.raises(BadInput, match="English knowledge bases only, and the language of this one is de-AT"):
+        await learning.start(by="ada", options=wished)
+    begun = await learning.start(by="ada")
+    assert (await row(road, begun.id)).options == Options()
+
+
+def test_an_order_of_an_earlier_version_is_read() -> None:
+    assert wire.load(Order, {"training": "t", "snapshot": "s"}) == Order("t", "s", Options(False, "auto"))
+    came = '{"model": "m", "report": "r", "passed": true, "why": "so"}'
+    said = wire.loads(News, f'{{"training": "t", "seq": 1, "outcome": {came}}}')
+    assert said.outcome == Outcome("m", "r", True, "so") and not said.stopped_by
+    order = Order("t", "s", Options(True, "serial"))
+    assert wire.loads(Order, wire.dumps(order)) == order
+
+
+async def test_one_that_broke_off_is_started_again_on_what_it_learned_from(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    wished = Options(finetune=True)
+    begun = await learning.start(by="ada", options=wished)
+    with pytest.raises(NotAllowed, match="stop it"):
+        await learning.again(begun.id, by="ada")
+    trainer.said.append(News(begun.id, 1, problem="The training process was killed"))
+    await attended(learning, trainer)
+    await taught(road)  # of which it knows nothing
+    again = await learning.again(begun.id, by="bob")
+    assert (again.by, again.snapshot, again.options) == ("bob", begun.snapshot, wished)
+    assert trainer.sent[-1] == Order(again.id, begun.snapshot, wished)
+    # What was stopped, or has ended well, is over; so is what was begun with another model in force
+    await learning.stop(again.id, by="bob")
+    last = await learning.start(by="ada")
+    trainer.said.append(News(last.id, 1, outcome=await outcome(road)))
+    await attended(learning, trainer)
+    for id in (again.id, last.id):
+        with pytest.raises(BadInput, match="did not break off"):
+            await learning.again(id, by="ada")
+    await learning.promote(last.id, by="ada")
+    with pytest.raises(NotAllowed, match="another model is in force"):
+        await learning.again(begun.id, by="ada")
+    await learning.ship(by="ada")
+    road.store.blobs.delete(begun.snapshot)
+    with pytest.raises(BadInput, match="is gone by now"):
+        await learning.again(begun.id, by="ada")
+
+
+async def test_an_admin_stops_one_that_waits_or_runs(
+    road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
+) -> None:
+    waits = await learning.start(by="ada")
+    assert await learning.stop(waits.id, by="bob")
+    found = await row(road, waits.id)
+    assert (found.running, found.stopped_by, found.problem) == (False, "bob", "Stopped by bob")
+    assert trainer.stopped == {waits.id: "bob"}
+    runs = await learning.start(by="ada")
+    trainer.said.append(News(runs.id, 1, "listening", 3, 9))
+    trainer.working = {"worker": frozenset({runs.id})}
+    await attended(learning, trainer)
+    assert await learning.stop(runs.id, by="eve")
+    # What its worker says of it then, or has said before it knew, changes nothing
+    trainer.said.append(News(runs.id, 2, outcome=await outcome(road)))
+    trainer.said.append(News(runs.id, 3, problem="Stopped by eve", stopped_by="eve"))
+    await attended(learning, trainer)
+    assert ((await row(road, runs.id)).outcome, (await row(road, runs.id)).stopped_by) == (None, "eve")
+    # The next one waits for the worker to be free, and is not given up meanwhile
+    after = await learning.start(by="ada")
+    await later(learning, trainer, seconds, rules.LOST + 1)
+    assert (await row(road, after.id)).running
+    with pytest.raises(BadInput, match="no such training"):
+        await learning.stop("nothing", by="ada")
+
+
+async def test_a_stop_that_comes_when_it_has_ended_changes_nothing(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, outcome=await outcome(road)))
+    await attended(learning, trainer)
+    assert not await learning.stop(begun.id, by="bob")
+    found = await row(road, begun.id)
+    assert (found.outcome, found.stopped_by, trainer.stopped) == (await outcome(road), "", {})
+    assert (await learning.promote(begun.id, by="ada")).number == 2
+    # The worker has stopped it, but the gateway was killed before it could note so: the worker says who it was
+    second = await learning.start(by="ada")
+    trainer.said.append(News(second.id, 1, problem="Stopped by bob", stopped_by="bob"))
+    await attended(learning, trainer)
+    assert (await row(road, second.id)).stopped_by == "bob"
+    # Where the broker cannot be told, it goes on
+    third = await learning.start(by="ada")
+    trainer.away = True
+    with pytest.raises(Retry):
+        await learning.stop(third.id, by="bob")
+    assert (await row(road, third.id)).running
 
 
 async def test_a_broker_that_is_away_starts_nothing(road: Road, learning: Learning, trainer: FakeTrainer) -> None:

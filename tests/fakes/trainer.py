@@ -17,6 +17,7 @@ class FakeTrainer:
     """
 
     sent: list[Order] = field(default_factory=list)
+    stopped: dict[str, str] = field(default_factory=dict)
     said: list[News] = field(default_factory=list)
     working: dict[str, frozenset[str]] = field(default_factory=lambda: {"worker": frozenset()})
     away: bool = False
@@ -29,6 +30,10 @@ class FakeTrainer:
     async def send(self, order: Order) -> None:
         self._reached()
         self.sent.append(order)
+
+    async def stop(self, training: str, by: str) -> None:
+        self._reached()
+        self.stopped[training] = by
 
     async def news(self, seconds: float) -> News | None:
         self._reached()

@@ -67,10 +67,17 @@ class Page:
         answer.raise_for_status()
         return answer.text
 
-    async def does(self, what: str) -> str:
-        answer = await self.agent.http.post(f"/console/training/{what}")
+    async def does(self, what: str, **wished: str) -> str:
+        answer = await self.agent.http.post(f"/console/training/{what}", data=wished)
         assert answer.status_code == 200, answer.text
         return answer.text
+
+    async def child(self, data: Path) -> int:
+        """The process that trains, waited for."""
+        async with asyncio.timeout(PATIENT):
+            while not (found := [pid for pid, cmd in processes_of(data).items() if "-m workers.training" in cmd]):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return found[0]
 
     async def ended(self, seconds: float = 2 * PATIENT) -> tuple[list[str], str]:
         """The stages that were seen, and the page once the training is over."""
@@ -99,20 +106,29 @@ async def test_a_phrase_that_only_the_past_taught_is_answered_after_the_promotio
     before = await Browserless(shop.url).open()
     await before.says(WORDS)
     assert "cancel button" not in (await before.hears())[0]["text"]
-    # A training that is killed is told at once, and may be started again
+    # A training that an admin stops ends at once, and leaves nothing
     async with asyncio.timeout(PATIENT):
         while "No train worker" in await page.state():  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     idle = memory(shop.child("train"))
     await page.does("start")
+    child = await page.child(data)
+    (stop,) = re.findall(r"/console/training/([0-9a-f-]{36}/stop)", await page.state())
+    assert f"Stopped by {ADMIN}." in await page.does(stop)
     async with asyncio.timeout(PATIENT):
-        while not (children := [pid for pid, cmd in processes_of(data).items() if "-m workers.training" in cmd]):  # noqa: ASYNC110
+        while child in processes_of(data) or list(data.glob("training*/*")):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    os.kill(children[0], signal.SIGKILL)
+    # One whose worker is killed is told of, and goes on where it stood
+    await page.does("start", strategy="fixed")
+    async with asyncio.timeout(PATIENT):
+        while not list(data.glob("training-kept/*/model/work/heard.db")):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    os.kill(shop.child("train"), signal.SIGKILL)
     _, told = await page.ended()
-    assert "The training process was killed" in told
-    # When it is started again, and the gateway starts anew meanwhile
-    await page.does("start")
+    assert "died before it was done. Start it again." in told
+    (again,) = set(re.findall(r"/console/training/([0-9a-f-]{36}/again)", told))
+    await page.does(again)
+    # While the gateway starts anew
     await asyncio.sleep(1.5)
     os.kill(shop.child("gateway"), signal.SIGKILL)
     await asyncio.sleep(1.0)
@@ -123,8 +139,10 @@ async def test_a_phrase_that_only_the_past_taught_is_answered_after_the_promotio
     # Then nothing has changed yet, and the report is there
     assert "The model that ships with Polydesk" in told
     (report,) = set(re.findall(r"/console/training/[0-9a-f-]{36}/report", told))
-    assert "<svg" in (await page.agent.http.get(report)).text
-    assert not list((data / "training").iterdir())
+    shown = (await page.agent.http.get(report)).text
+    assert "<svg" in shown and "it was asked for with --strategy" in shown and "strategy: fixed weights" in told
+    assert not list(data.glob("training*/*"))
+    assert "going on with the training that was interrupted" in (data / "log" / "train.log").read_text()
     # And the next question is answered by what the past taught
     (promote,) = re.findall(r"/console/training/([0-9a-f-]{36}/promote)", told)
     assert "Back to the shipped model" in await page.does(promote)

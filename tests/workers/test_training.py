@@ -8,20 +8,23 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core import wire
+from core.errors import BadInput
 from core.knowledge.entries import Entry, KnowledgeBase
 from core.snapshot import Snapshot
 from core.store.blobs import BlobFolder
-from core.training import News, Order
+from core.training import AUTO, STRATEGIES, News, Options, Order
 from workers import training
 from workers.configuration import Configuration, from_environment
 from workers.leash import LEASH
-from workers.model.trained import Trained
+from workers.model.trained import FUSIONS, Trained
 from workers.models import Models, packed
+from workers.train.log import Told
 
 
 @pytest.fixture
@@ -33,14 +36,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
     return from_environment()
 
 
-def order_of(place: Configuration) -> Order:
+def order_of(place: Configuration, language: str = "en") -> Order:
     entry = Entry("hours", "When are you open?", {"en": "Nine to five."}, variants=("opening hours",))
-    snapshot = wire.dumps(Snapshot(KnowledgeBase("Shop", entries=(entry,)))).encode()
+    snapshot = wire.dumps(Snapshot(KnowledgeBase("Shop", language=language, entries=(entry,)))).encode()
     return Order("t1", BlobFolder(place.blobs).put(snapshot))
 
 
 def left(place: Configuration) -> list[Path]:
-    return list((place.encodings.parent / "training").glob("*"))
+    return list(place.encodings.parent.glob("training*/*"))
 
 
 def test_what_is_wrong_is_said_in_a_sentence(place: Configuration) -> None:
@@ -110,6 +113,67 @@ def test_what_it_is_compared_with_stays_whatever_other_processes_take_away(
     assert not (place.trained / in_force).exists()
     assert before is not None and before.is_relative_to(room) and Trained.load(before).encoder == "in-force"
     assert training._before(Snapshot(KnowledgeBase("Shop"), model="0" * 64), room, blobs) is None
+
+
+def test_an_admin_stops_it_while_it_runs_and_nothing_of_it_stays(
+    place: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "LOOK", 0.01)
+    said: list[News] = []
+    wanted: list[str] = []
+    halted = lambda: wanted[0] if wanted else ""  # noqa: E731
+    running = threading.Thread(target=training.supervise, args=(order_of(place), said.append, place, halted))
+    running.start()
+    end = time.monotonic() + 30
+    while not left(place):
+        assert time.monotonic() < end and running.is_alive(), said
+        time.sleep(0.002)
+    (child,) = training._running
+    wanted.append("Ada")
+    running.join(30)
+    assert (said[-1].problem, said[-1].stopped_by, left(place)) == ("Stopped by Ada", "Ada", [])
+    assert child.poll() is not None and not training._running
+
+
+def test_one_that_does_not_end_when_it_is_told_is_killed(place: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "LOOK", 0.01)
+    monkeypatch.setattr(training, "GRACE", 0.2)
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline()
+        with training._halting(child, lambda: "Ada") as halt:
+            assert child.wait(30) == -signal.SIGKILL
+        assert halt == ["Ada"]
+
+
+def test_one_that_was_stopped_in_the_queue_is_not_begun(place: Configuration) -> None:
+    said: list[News] = []
+    training.supervise(order_of(place), said.append, place, lambda: "Ada")
+    assert [(one.problem, one.stopped_by) for one in said] == [("Stopped by Ada", "Ada")]
+    assert left(place) == [] and not training._running
+
+
+def test_every_strategy_that_an_order_may_name_is_there() -> None:
+    assert set(STRATEGIES) == {AUTO, *FUSIONS}
+
+
+def test_what_was_wished_reaches_the_training(place: Configuration, tmp_path: Path) -> None:
+    order = order_of(place, "de")
+    for options, words in ((Options(finetune=True), "knowledge base's language is de"), (Options(strategy="x"), "'x'")):
+        with pytest.raises(BadInput, match=words):
+            training._trained(replace(order, options=options), tmp_path / options.strategy, place, lambda _: None)
+
+
+def test_a_stage_tells_how_long_the_rest_will_take() -> None:
+    said: list[News] = []
+    now = 0.0
+    teller = training._Teller(said.append, lambda: now)
+    for at, done in ((0, 10), (3, 13), (20, 30), (80, 90)):
+        now = float(at)
+        teller(Told("fine-tuning", done, 90))
+    teller(Told("cases", 0, 0))
+    # Ten steps were done before it was killed: they took none of these seconds
+    assert [one.seconds_left for one in said] == [0, 0, 60, 0, 0]
 
 
 def test_it_ends_with_its_worker(place: Configuration) -> None:

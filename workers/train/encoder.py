@@ -48,7 +48,7 @@ def offered(configuration: Configuration, knowledge: KnowledgeBase) -> Path:
         if built_in
         else f"POLYDESK_TEXT_MODEL names {configuration.text_model}"
     )
-    raise BadInput(f"--finetune is there for the built-in English text encoder, but {what}: train without --finetune")
+    raise BadInput(f"fine-tuning is there for the built-in English text encoder, but {what}: train without it")
 
 
 def lacking(parts: Splits) -> bool:

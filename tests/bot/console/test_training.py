@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import cast
 
 from bot.console.guard import POLICY
+from bot.console.training import _STRATEGIES
 from bot.wiring import House
 from core import wire
 from core.knowledge.entries import Release
-from core.training import Check, News, Outcome
-from tests.bot.console.stage import ADMIN, Guest, Visit
+from core.training import STRATEGIES, Check, News, Options, Outcome
+from tests.bot.console.stage import ADMIN, KNOWLEDGE, Guest, Visit
 from tests.fakes.trainer import FakeTrainer
 
 PAGE = b"<!doctype html><title>Report</title><p>my cup <script>alert(1)</script> is in pieces"
@@ -38,7 +41,8 @@ async def text(visit: Visit, path: str = "/console/training/state") -> str:
 async def test_only_admins_train(agent: Visit, stranger: Visit) -> None:
     for method, path in (
         ("GET", ""), ("GET", "/state"), ("GET", "/taught"), ("POST", "/start"), ("POST", "/shipped"),
-        ("GET", f"/{'0' * 36}/report"), ("POST", f"/{'0' * 36}/promote"),
+        ("GET", f"/{'0' * 36}/report"), ("POST", f"/{'0' * 36}/promote"), ("POST", f"/{'0' * 36}/stop"),
+        ("POST", f"/{'0' * 36}/again"),
     ):  # fmt: skip
         assert (await agent.request(method, f"/console/training{path}")).status_code == 403, path
         assert (await stranger.request(method, f"/console/training{path}")).status_code in (303, 401), path
@@ -78,6 +82,81 @@ async def test_it_is_started_followed_and_promoted_here(house: House, admin: Vis
     back = await admin.post("/console/training/shipped")
     assert "The model that ships with Polydesk" in back.text and f"{id}/promote" in back.text
     assert (await admin.post("/console/training/shipped")).status_code == 400
+
+
+async def test_it_is_started_as_wished_and_told_how(house: House, admin: Visit) -> None:
+    page = await text(admin)
+    assert "Fine-tune the text encoder (minutes to hours on a CPU; English knowledge bases)" in page
+    assert set(STRATEGIES) == {*_STRATEGIES} == {*re.findall(r'name="strategy" value="(\w+)"', page)}
+    assert 'value="auto" checked' in page and " disabled>" not in page
+    refused = await admin.post("/console/training/start", data={"strategy": "magic"})
+    assert refused.status_code == 400 and "There is no strategy" in refused.text
+    started = await admin.post("/console/training/start", data={"finetune": "true", "strategy": "serial"})
+    assert started.status_code == 200 and "with fine-tuning · strategy: serial" in started.text
+    (order,) = trainer(house).sent
+    assert order.options == Options(finetune=True, strategy="serial")
+    lasting = ((30, "less than a minute"), (840, "about 14 min"), (7500, "about 2 h 5 min"))
+    for seq, (seconds, words) in enumerate(lasting, 1):
+        await house.learning.hear(News(order.training, seq, "fine-tuning", 4, 90, seconds))
+        page = await text(admin)
+        assert "Fine-tuning the text encoder" in page and f"{words} left of this step" in page
+    await house.learning.stop(order.training, by=ADMIN)
+    assert "with fine-tuning · strategy: serial" in await text(admin)
+    # What was taken where the choice was left open is told, as what came of fine-tuning is
+    begun = await house.learning.start(by=ADMIN)
+    made = [await house.store.keep(raw) for raw in (b"model", PAGE)]
+    told = Outcome(
+        made[0], made[1], True, "fine", strategy="late", tuned="of 20 questions 15 are understood, 17 with it"
+    )
+    await house.learning.hear(News(begun.id, 1, outcome=told))
+    page = await text(admin)
+    assert "strategy: automatic (learned gate)" in page and "Fine-tuning: of 20 questions 15" in page
+
+
+async def test_what_cannot_be_fine_tuned_says_why(house: House, admin: Visit) -> None:
+    await house.publishing.bring_in(replace(KNOWLEDGE, language="de"), by=ADMIN)
+    await house.publishing.publish(by=ADMIN)
+    page = await text(admin)
+    assert "Not possible here: the language of this knowledge base is de." in page and " disabled>" in page
+    refused = await admin.post("/console/training/start", data={"finetune": "true"})
+    assert refused.status_code == 400 and "English knowledge bases only" in refused.text
+
+
+async def test_it_is_stopped_here_and_another_one_may_start(house: House, admin: Visit) -> None:
+    begun = await house.learning.start(by=ADMIN)
+    assert "Stop this training" in await text(admin)
+    stopped = await admin.post(f"/console/training/{begun.id}/stop")
+    assert stopped.status_code == 200 and f"Stopped by {ADMIN}." in stopped.text
+    assert "Stop this training" not in stopped.text and '<span class="chip">stopped</span>' in stopped.text
+    assert trainer(house).stopped == {begun.id: ADMIN}
+    # Somebody else's page was a second behind: nothing is wrong
+    assert (await admin.post(f"/console/training/{begun.id}/stop")).status_code == 200
+    assert (await admin.post(f"/console/training/{'0' * 36}/stop")).status_code == 400
+    assert (await admin.post("/console/training/start")).status_code == 200
+    trainer(house).away = True
+    running = await house.store.read(lambda tx: tx.trainings.running("default"))
+    assert running is not None
+    refused = await admin.post(f"/console/training/{running.id}/stop")
+    assert refused.status_code == 503 and "Stop this training" in await text(admin)
+
+
+async def test_one_that_broke_off_is_started_again_here(house: House, admin: Visit) -> None:
+    begun = await house.learning.start(by=ADMIN, options=Options(strategy="early"))
+    await house.learning.hear(News(begun.id, 1, problem="The training process was killed"))
+    page = await text(admin)
+    assert f"{begun.id}/again" in page and "Start again" in page
+    again = await admin.post(f"/console/training/{begun.id}/again")
+    assert again.status_code == 200 and "strategy: early" in again.text and f"{begun.id}/again" not in again.text
+    assert trainer(house).sent[-1].snapshot == begun.snapshot
+    assert (await admin.post(f"/console/training/{begun.id}/again")).status_code == 409
+    running = await house.store.read(lambda tx: tx.trainings.running("default"))
+    assert running is not None
+    await admin.post(f"/console/training/{running.id}/stop")
+    page = await text(admin)
+    assert f"{running.id}/again" not in page and f"{begun.id}/again" in page
+    house.store.blobs.delete(begun.snapshot)  # a day has gone by
+    assert "Start again" not in await text(admin)
+    assert (await admin.post(f"/console/training/{begun.id}/again")).status_code == 400
 
 
 async def test_what_failed_the_gate_can_be_looked_at_only(house: House, admin: Visit) -> None:

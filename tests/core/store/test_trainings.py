@@ -9,7 +9,7 @@ from core.knowledge.entries import KnowledgeBase
 from core.store.store import Store, Tx
 from core.store.sweep import DAY
 from core.store.trainings import TrainingRow
-from core.training import Check, News, Outcome
+from core.training import Check, News, Options, Outcome
 
 SNAPSHOT, MODEL, REPORT, BEFORE, TURNS = (letter * 64 for letter in "abcdf")
 OUTCOME = Outcome(MODEL, REPORT, True, "not worse", (Check("accuracy", None, 0.9, True),))
@@ -52,6 +52,33 @@ async def test_news_that_come_twice_or_late_change_nothing(store: Store, clock) 
     assert not await store.write(lambda tx: tx.trainings.progress(News(row.id, 9, "late")))
     found = await store.read(lambda tx: tx.trainings.get(row.id))
     assert found and found.outcome == OUTCOME and not found.problem and found.ended_at == clock.now()
+
+
+async def test_how_it_was_wished_and_who_stopped_it_are_kept(store: Store) -> None:
+    async def begin(tx: Tx) -> TrainingRow:
+        await tx.knowledge.set_head("kb", KnowledgeBase("Shop"))
+        return await tx.trainings.begin(
+            "kb", 3, SNAPSHOT, before="", taught={}, by="ada", options=Options(True, "early")
+        )
+
+    row = await store.write(begin)
+    assert await store.write(lambda tx: tx.trainings.progress(News(row.id, 1, "fine-tuning", 3, 90, 870)))
+    found = await store.read(lambda tx: tx.trainings.get(row.id))
+    assert found and (found.options, found.seconds_left) == (Options(True, "early"), 870)
+    assert await store.write(lambda tx: tx.trainings.end(row.id, problem="Stopped by bob", stopped_by="bob"))
+    found = await store.read(lambda tx: tx.trainings.get(row.id))
+    assert found and (found.running, found.stopped_by) == (False, "bob")
+
+
+async def test_what_one_that_failed_learned_from_is_kept_for_a_day(store: Store, clock) -> None:  # type: ignore[no-untyped-def]
+    row = await begun(store)
+    await store.write(lambda tx: tx.trainings.end(row.id, problem="killed"))
+    assert await wanted(store) == {SNAPSHOT, BEFORE}
+    clock.time += DAY + 1
+    assert await wanted(store) == set()
+    row = await begun(store)
+    await store.write(lambda tx: tx.trainings.end(row.id, problem="Stopped by bob", stopped_by="bob"))
+    assert await wanted(store) == set()
 
 
 async def test_blobs_live_as_long_as_somebody_needs_them(store: Store, clock) -> None:  # type: ignore[no-untyped-def]

@@ -101,7 +101,7 @@ def test_without_labelled_questions_nothing_is_kept() -> None:
 )
 def test_other_encoders_are_left_alone(model: str, language: str, says: str) -> None:
     known = KnowledgeBase(title="x", language=language, entries=(Entry(id="a", question="q", answer={}),))
-    with pytest.raises(BadInput, match=f"built-in English text encoder, but .*{says}: train without --finetune"):
+    with pytest.raises(BadInput, match=f"built-in English text encoder, but .*{says}: train without it"):
         offered(replace(CONFIGURATION, text_model=model), known)
 
 

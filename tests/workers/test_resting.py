@@ -1,0 +1,116 @@
+"""Where a training that was killed is gone on with: what stays there, for whom, for how long."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core.errors import BadInput, Retry
+from core.knowledge.entries import Entry, KnowledgeBase
+from core.knowledge.files import load
+from core.knowledge.history import History
+from core.snapshot import Snapshot, unpacked
+from core.store.blobs import BlobFolder
+from core.store.locks import FileLock
+from workers import resting
+from workers.configuration import Configuration, from_environment
+from workers.train.resuming import inputs
+
+SNAPSHOT = "a" * 64
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
+    monkeypatch.setenv("POLYDESK_DATA", str(tmp_path))
+    monkeypatch.setenv("POLYDESK_REDIS_URL", "redis://127.0.0.1:1/0")
+    return from_environment()
+
+
+def begun(folder: Path) -> Path:
+    """What a training has done when it has begun to learn."""
+    work = folder / "model" / "work"
+    work.mkdir(parents=True)
+    (work / "heard.db").write_text("where is my parcel")
+    return folder
+
+
+def killed(place: Configuration, snapshot: str = SNAPSHOT) -> Path:
+    with pytest.raises(SystemExit), resting.place(place, snapshot) as folder:
+        begun(folder)
+        (folder / "kb").mkdir()
+        raise SystemExit
+    return folder
+
+
+def test_what_was_done_waits_for_the_same_training_and_goes_with_its_end(place: Configuration) -> None:
+    folder = killed(place)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    with resting.place(place, "b" * 64) as other:
+        assert other != folder and not list(other.iterdir())
+    assert folder.exists() and not other.exists()
+    with resting.place(place, SNAPSHOT) as again:
+        assert again == folder and (again / "model" / "work" / "heard.db").exists()
+        assert not (again / "kb").exists()  # it is unpacked anew
+    assert not folder.exists()
+
+
+def test_what_was_refused_stopped_or_not_begun_leaves_nothing(place: Configuration) -> None:
+    folder = killed(place)
+    with pytest.raises(BadInput), resting.place(place, SNAPSHOT):
+        raise BadInput("no such strategy")
+    assert not folder.exists()
+    with pytest.raises(OSError), resting.place(place, SNAPSHOT) as folder:
+        (folder / "history.jsonl").write_text("where is my parcel")
+        raise OSError
+    assert not folder.exists()
+    folder = killed(place)
+    resting.forget(place, SNAPSHOT)
+    assert not folder.exists()
+
+
+def test_a_day_later_nobody_goes_on_with_it(place: Configuration) -> None:
+    folder, young = killed(place), killed(place, "b" * 64)
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (0, time.time() - resting.KEPT - 60))
+    lock = FileLock(folder.parent.with_name("training-kept.lock"))
+    lock.take()
+    resting.sweep(place)  # another training runs: it may be this one
+    assert folder.exists()
+    lock.release()
+    resting.sweep(place)
+    assert not folder.exists() and young.exists()
+
+
+def test_two_trainings_do_not_share_a_folder(place: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resting, "PATIENCE", 0.3)
+    with (
+        resting.place(place, SNAPSHOT),
+        pytest.raises(Retry, match="another training works"),
+        resting.place(place, SNAPSHOT),
+    ):
+        raise AssertionError
+    assert not list(place.encodings.parent.glob("training-kept/*"))
+
+
+def test_what_is_unpacked_twice_is_taken_for_the_same(place: Configuration) -> None:
+    """Given a training that was killed, when it goes on, then its inputs have the same mark: nothing starts afresh."""
+    blobs, photo = BlobFolder(place.blobs), io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(photo, "JPEG")
+    entry = Entry("mug", "Is this a mug?", {"en": "Yes."}, variants=("a mug",), photos=(blobs.put(photo.getvalue()),))
+    snapshot = Snapshot(KnowledgeBase("Shop", entries=(entry,)))
+    marks = []
+    for _ in range(2):
+        with pytest.raises(SystemExit), resting.place(place, SNAPSHOT) as folder:
+            kb, _ = unpacked(snapshot, folder, blobs)
+            resting.settle(folder)
+            marks.append(inputs(load(kb), History(()), place, finetune=True))
+            if len(marks) == 1:
+                begun(folder)
+            raise SystemExit
+        time.sleep(0.02)
+    assert marks[0] == marks[1]

@@ -1,0 +1,129 @@
+"""The folder of a training, which stays for a day where its worker dies, so that the same training goes on there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import structlog
+
+from core.errors import BadInput, Broken, Retry
+from core.store.locks import FileLock
+from workers.configuration import Configuration
+
+log = structlog.get_logger()
+
+KEPT = 24 * 3600.0  # seconds without a word of it, after which nobody goes on with a training
+PATIENCE = 30.0  # seconds for an earlier training here to die
+SWEPT_EVERY = 3600.0  # seconds
+_UNPACKED = ("kb", "history-files")
+_BEGUN = Path("model", "work")  # what `workers.train.resuming` goes on from
+
+
+@contextmanager
+def place(configuration: Configuration, snapshot: str) -> Iterator[Path]:
+    """The folder of a training, for its owner's eyes only, where what an earlier one with this snapshot did still lies.
+
+    It holds what customers wrote, and is gone when the training is done, was refused, or has not begun to learn.
+
+    Args:
+        configuration: where.
+        snapshot: the blob of what is learned from.
+
+    Raises:
+        Retry: another training works here. Broken: the folder cannot be made.
+    """
+    with _alone(configuration, PATIENCE):
+        folder = _folder(configuration, snapshot)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for name in _UNPACKED:  # it is unpacked again: a customer's file may be gone since
+                shutil.rmtree(folder / name, ignore_errors=True)
+        except OSError as problem:
+            raise Broken(
+                f"{folder} cannot be made ({problem}): free space, or put POLYDESK_DATA elsewhere"
+            ) from problem
+        stays = True
+        try:
+            yield folder
+            stays = False
+        except BadInput:  # it would be refused again
+            stays = False
+            raise
+        finally:
+            if not stays or not (folder / _BEGUN).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def settle(folder: Path) -> None:
+    """Make what was unpacked look as it did the last time: files are told from others by their time too."""
+    for name in _UNPACKED:
+        for path in (folder / name).rglob("*"):
+            os.utime(path, ns=(0, 0))
+
+
+def forget(configuration: Configuration, snapshot: str) -> None:
+    """Nobody will go on with this training: it was stopped."""
+    with suppress(Retry), _alone(configuration, patience=1):
+        shutil.rmtree(_folder(configuration, snapshot), ignore_errors=True)
+
+
+def sweep(configuration: Configuration) -> None:
+    """Remove what no training has gone on with for a day, or had not begun to learn; nothing while one runs here."""
+    with suppress(Retry), _alone(configuration, patience=0):
+        for folder in _rests(configuration).glob("*"):
+            if time.time() - _touched(folder) > KEPT or not (folder / _BEGUN).exists():
+                log.info("training.forgotten", folder=folder.name)
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweeping(configuration: Configuration) -> None:
+    """Sweep now, and every hour until the process ends."""
+
+    def run() -> None:
+        while True:
+            sweep(configuration)
+            time.sleep(SWEPT_EVERY)
+
+    threading.Thread(target=run, name="sweeping", daemon=True).start()
+
+
+def _touched(folder: Path) -> float:
+    """When anything in it was written last, seconds since 1970."""
+    newest = 0.0
+    for path in (folder, *folder.rglob("*")):
+        with suppress(OSError):
+            newest = max(newest, path.lstat().st_mtime)
+    return newest
+
+
+def _rests(configuration: Configuration) -> Path:
+    return configuration.encodings.with_name("training-kept")
+
+
+def _folder(configuration: Configuration, snapshot: str) -> Path:
+    return _rests(configuration) / snapshot[:32]
+
+
+@contextmanager
+def _alone(configuration: Configuration, patience: float) -> Iterator[None]:
+    """One at a time in a data folder; the kernel lets go of the lock when its process dies."""
+    rests = _rests(configuration)
+    lock, end = FileLock(rests.with_name(f"{rests.name}.lock")), time.monotonic() + patience
+    while True:
+        try:
+            lock.take(busy="another training works in this data folder: stop it, or wait until it has ended")
+            break
+        except Broken as problem:
+            if time.monotonic() >= end:
+                raise Retry(str(problem)) from problem
+            time.sleep(0.2)
+    try:
+        yield
+    finally:
+        lock.release()
