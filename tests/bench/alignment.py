@@ -1,17 +1,13 @@
-"""What aligning photos, or voices, with words is worth, beside what is there without it.
+"""What aligning photos with words is worth, beside what is there without it.
 
-    python -m tests.bench.alignment ../shared/data var/models WORK [--voices]
+    python -m tests.bench.alignment ../shared/data var/models WORK
 
 Photos: 81 products, their names with descriptions as the entries' words, five phone photos of each (Grocery Store,
 MIT). A photo finds its entry by words alone, among all 81: with ConSE, and with the projection of
 `workers.train.aligning`, for held-out photos of products it knows and for products of which it saw no photo; then with
 fewer products to learn from, which tells how many pairs it takes. No official test part is touched.
 
-Voices (`--voices`): ten sentences, said by six speakers in seven moods (EmoDB, CC0), German, which the recogniser does
-not know, so that a projection has something to gain; for English notes the transcript is the text. A clip finds its
-sentence by the multilingual encoder's vector of its transcript alone, and with a projection of that layer of the voice
-encoder's states (`workers.model.phonetic`) that follows sounds. The second row is about sentences nobody said in
-training: what an operator's next entry would get.
+Voices are asked about by `tests/bench/sounds.py`.
 """
 
 from __future__ import annotations
@@ -25,29 +21,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from workers.media.audio import decode
-from workers.model import phonetic
 from workers.model.conse import Conse
 from workers.model.ports import Picture
 from workers.model.shelf import Shelf
 from workers.train import results as told
-from workers.train.aligning import Pairs, aligned, normalised
-from workers.train.emodb import clips
+from workers.train.aligning import Pairs, aligned
 
 _STOPS = re.compile(r"(?<=[.!?])\s+")
 SENTENCES = 4  # of a description
-SENTENCES_SAID = {
-    "a01": "Der Lappen liegt auf dem Eisschrank.",
-    "a02": "Das will sie am Mittwoch abgeben.",
-    "a04": "Heute abend könnte ich es ihm sagen.",
-    "a05": "Das schwarze Stück Papier befindet sich da oben neben dem Holzstück.",
-    "a07": "In sieben Stunden wird es soweit sein.",
-    "b01": "Was sind denn das für Tüten, die da unter dem Tisch stehen?",
-    "b02": "Sie haben es gerade hochgetragen und jetzt gehen sie wieder runter.",
-    "b03": "An den Wochenenden bin ich jetzt immer nach Hause gefahren und habe Agnes besucht.",
-    "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen.",
-    "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
-}  # of EmoDB, by its codes
 PRODUCTS = (3, 5, 10, 20, 40)
 
 
@@ -89,30 +70,6 @@ def photos(data: Path, shelf: Shelf, work: Path) -> Pairs:
     return pairs
 
 
-def voices(data: Path, shelf: Shelf, models: Path, work: Path) -> Pairs:
-    """The pairs of spoken sentences; what was heard is kept in `work`."""
-    place = work / "emodb.npz"
-    if place.is_file():
-        with np.load(place) as kept:
-            return Pairs(*(kept[name] for name in Pairs.__dataclass_fields__))
-    some = clips(data / "emodb/wav")
-    known = {code: number for number, code in enumerate(SENTENCES_SAID)}
-    waves = [decode(clip.path.read_bytes()).wave for clip in some]
-    text, said = shelf.text("de"), [one.text for one in shelf.speech.transcribe(waves)]
-    states = phonetic.shipped(models / "speech-en").states(waves)
-    states = (states - states.mean(axis=0)) / states.std(axis=0).clip(1e-6)
-    pairs = Pairs(
-        normalised(states),
-        text.encode(said),
-        np.array([known[clip.sentence] for clip in some]),
-        text.encode(list(SENTENCES_SAID.values())),
-        np.arange(len(known)),
-    )
-    place.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(place, **{name: getattr(pairs, name) for name in Pairs.__dataclass_fields__})
-    return pairs
-
-
 def row(name: str, one: told.Retrieved) -> str:
     """A line of the table."""
 
@@ -133,17 +90,10 @@ def main() -> None:
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
     options.add_argument("work", type=Path)
-    options.add_argument("--voices", action="store_true")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--only", type=int, default=0, help="just so many products")
     chosen = options.parse_args()
     shelf = Shelf(chosen.models, device="cpu")
-    if chosen.voices:
-        _, found = aligned(voices(chosen.data, shelf, chosen.models, chosen.work), seed=chosen.seed)
-        print(f"{found.entries} sentences, {found.pairs} clips: {'better' if found.kept else 'not better'}", flush=True)
-        print(row("  held-out clips", found.seen), flush=True)
-        print(row("  held-out sentences", found.unseen), flush=True)
-        return
     pairs = photos(chosen.data, shelf, chosen.work)
     dice = np.random.default_rng(chosen.seed)
     products = np.unique(pairs.owner)

@@ -81,7 +81,7 @@ def fit(
     dice = np.random.default_rng(seed)
     source, base = torch.from_numpy(pairs.sources), torch.from_numpy(pairs.base)
     texts = torch.from_numpy(pairs.texts)
-    matrix = torch.nn.Parameter(torch.zeros(source.shape[1], texts.shape[1]))
+    matrix = torch.nn.Parameter(torch.from_numpy(_start(pairs)))
     scale = torch.nn.Parameter(torch.tensor(float(np.log(recipe.scale))))
     adam = torch.optim.AdamW(
         [{"params": [matrix], "weight_decay": recipe.decay}, {"params": [scale], "weight_decay": 0.0}], lr=recipe.rate
@@ -180,6 +180,19 @@ def _fewer_first(one: told.Retrieved) -> bool:
 def normalised(vectors: Floats) -> Floats:
     """Rows of length 1; one of nothing stays nothing."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
+
+
+def _start(pairs: Pairs) -> Floats:
+    """Nothing, (d, words), where every source has a place in the space of words; else a first guess.
+
+    A source whose place is nothing has no direction to begin with. The gradient there is so steep that Adam, which
+    remembers the steepest, would hardly move for thousands of steps.
+    """
+    if pairs.base.any(axis=1).all():
+        return np.zeros((pairs.sources.shape[1], pairs.texts.shape[1]), dtype=np.float32)
+    known, where = np.unique(pairs.owner, return_inverse=True)
+    meant = np.stack([pairs.texts[pairs.text_of == entry].mean(axis=0) for entry in known])
+    return np.asarray(pairs.sources.T @ (meant - meant.mean(axis=0))[where] / len(pairs.owner), dtype=np.float32)
 
 
 def _folds(owner: Integers, dice: np.random.Generator) -> tuple[Integers, Integers]:

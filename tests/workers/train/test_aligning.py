@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,15 @@ def test_pictures_that_tell_their_entry_are_aligned() -> None:
     # The curves tell how it learned
     losses = [figures["loss"] for _, held, figures in told if not held]
     assert losses[-1] < losses[0] / 2 and any(held and "accuracy" in figures for _, held, figures in told)
+
+
+def test_sources_without_a_place_among_words_are_aligned_too() -> None:
+    some = pairs()
+    nowhere = replace(some, base=np.zeros_like(some.base))
+    matrix, _ = fit(nowhere, QUICK, seed=0)
+    assert (nowhere.ranks(matrix) == 0).mean() > 0.9
+    few, rest = some.owner < 4, some.owner >= 4
+    assert (nowhere.only(few).ranks(fit(nowhere.only(rest), QUICK, seed=0)[0]) == 0).mean() > 0.3
 
 
 def test_pictures_that_tell_nothing_are_left_to_conse() -> None:
