@@ -11,7 +11,7 @@ up: $(VENV)/.installed
 
 test: $(VENV)/.installed-test check
 	$(BIN)/polydesk models prepare
-	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 # What people and CI both run before the tests: format, lint, types, borders, dependencies.
 check: $(VENV)/.installed-test audit

@@ -26,6 +26,7 @@ from core.store.tables import events, messages
 from core.values import InboundEvent
 from tests.adapters.slack.stage import by_sockets
 from tests.fakes.slack import FakeSlack
+from tests.migrated import migrated
 
 DAY = 24 * 3600 * 1000
 
@@ -56,7 +57,7 @@ async def slack() -> AsyncIterator[FakeSlack]:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(f"sqlite:///{tmp_path / 'polydesk.db'}", None, WallClock())
+    opened = await Store.open(migrated(tmp_path / "polydesk.db"), None, WallClock())
     yield opened
     await opened.close()
 

@@ -23,6 +23,7 @@ from core.speaking import Mouth
 from core.store.store import Store
 from core.timers import Patience, Timers
 from tests.fakes.house import FakeBrain, FakeCustomer, FakePlatform, sure
+from tests.migrated import migrated
 
 KNOWLEDGE = KnowledgeBase(
     title="Test shop",
@@ -93,7 +94,7 @@ async def opened(
     folder: Path, platform: FakePlatform, brain: FakeBrain, clock: TurnableClock, notice: str = ""
 ) -> Road:
     """A house on the store in this folder; the first one on it publishes the knowledge base."""
-    store = await Store.open(f"sqlite:///{folder / 'road.db'}", folder / "blobs", clock)
+    store = await Store.open(migrated(folder / "road.db"), folder / "blobs", clock)
     doors = {"fake": platform}
     bell = Bell()
     live = Live(store, store.blobs)

@@ -30,7 +30,7 @@ def free_port() -> int:
 
 def environment(data: Path, **settings: str) -> dict[str, str]:
     """What a process of an installation finds in its environment: nothing of ours but these settings."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("POLYDESK_")}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("POLYDESK_", "OMP_"))}
     here = str(Path(sys.executable).parent)
     return {**clean, "PATH": f"{here}:{clean.get('PATH', '')}", "POLYDESK_DATA": str(data), **settings}
 

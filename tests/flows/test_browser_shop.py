@@ -51,7 +51,8 @@ async def test_words_a_photo_and_a_voice_note_find_their_answers_and_a_person(
         page_of(browser, shop.url, viewport=PHONE, has_touch=True) as ada,
         page_of(browser, shop.url) as desk,
     ):
-        answers = ada.locator("#lines .bot")
+        # On a busy machine the bot says, too, that it is still at it.
+        answers = ada.locator("#lines .bot").filter(has_not_text="One moment")
         await ada.goto("/")
         # Typed
         await ada.get_by_label("Your message").fill("my zip is gone, can you mend it?")

@@ -1,4 +1,4 @@
-"""Two gateways and four workers of the Procfile on one database: each is killed, or freezes, with work in its hands."""
+"""Two gateways and three workers on one database, as the Procfile has them: gateways die, or freeze, at work."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ async def town(
             "POLYDESK_TELEGRAM_SECRET": "a-secret_of-the-webhook",
         }
         environs = {name: {**gateway, "POLYDESK_PORT": str(port)} for name, port in ports.items()}
-        workers = {f"{queue}-{number}": queue for queue in ("text", "media") for number in (1, 2)}
+        workers = {"text-1": "text", "text-2": "text", "media": "media"}  # nobody here sends photos
         town = Town(data, environs | dict.fromkeys(workers, worker), urls, database, balancer)
         with contextlib.ExitStack() as stack:
             stack.callback(sweep, data)

@@ -1,4 +1,4 @@
-"""Start, stop, kill, start again: one small installation through its life, with a wrong Telegram token."""
+"""Start, kill, start, stop, start again: one small installation through its life, with a wrong Telegram token."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, FakeSlack
+from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, Customer, FakeSlack, Room
 from tests.fakes.telegram import FakeTelegram
 from tests.flows.installation import PATIENT, Browserless, Installation, free_port, gone, tracebacks
 from tests.flows.test_refusals import up
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_the_life_of_an_installation(
     tmp_path: Path, models_dir: Path, tiny: Path, telegram: FakeTelegram, installations: list[Installation]
 ) -> None:
-    async with FakeSlack() as slack:
+    async with FakeSlack(hurry=600) as slack:  # which gives up what it cannot deliver within seconds
         environ = {
             "POLYDESK_TELEGRAM_TOKEN": "987654:AAwrongwrongwrongwrongwrongwrongwrong",
             "POLYDESK_TELEGRAM_API_URL": telegram.url,
@@ -35,7 +36,10 @@ async def test_the_life_of_an_installation(
             await _begins(installation, slack)
             await _is_killed(installation, ada)
             await _begins_again(installation, ada)
+            customer, channel = slack.customer("Ada"), slack.channel()
+            root = await _is_asked_on_slack(slack, customer, channel)
             await _is_stopped(installation)
+            await _answers_what_it_missed(installation, slack, customer, channel, root)
         finally:
             await ada.close()
 
@@ -106,3 +110,34 @@ async def _is_stopped(installation: Installation) -> None:
     assert not (installation.data / "run" / "valkey.sock").exists()
     logs = installation.said() + installation.logs()
     assert not tracebacks(logs), tracebacks(logs)
+
+
+async def _is_asked_on_slack(slack: FakeSlack, ada: Customer, channel: Room) -> str:
+    """A conversation in private, another in a channel; returns where the latter began."""
+    await ada.says("where is my order please?")
+    await ada.hears("Look at the tracking page.", timeout=PATIENT)
+    root = await ada.mentions("when do you close?", channel=channel)
+    await ada.hears("From nine to five.", timeout=PATIENT, channel=channel)
+    await slack.settled(PATIENT)
+    return root.ts
+
+
+async def _answers_what_it_missed(
+    installation: Installation, slack: FakeSlack, ada: Customer, channel: Room, root: str
+) -> None:
+    # Given what was written while Polydesk was stopped for so long that Slack gave it up
+    await ada.says("when do you close?")
+    await ada.says("cancel my order", channel=channel, thread_ts=root)
+    await slack.settled(PATIENT)
+    assert len(slack.events.lost) == 2
+    installation.start()
+    await installation.ready()
+    # Then both are answered, each in its place, once
+    await ada.hears("From nine to five.", timeout=PATIENT)
+    answer = await ada.hears("Press the cancel button.", timeout=PATIENT, channel=channel)
+    assert answer.thread_ts == root
+    await ada.hears_nothing(2.0)
+    await ada.hears_nothing(0.1, channel=channel)
+    async with httpx.AsyncClient(base_url=installation.url) as http:
+        assert 'polydesk_missed_messages_total{platform="slack"} 2.0' in (await http.get("/metrics")).text
+    assert await asyncio.to_thread(installation.stop) == 0

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import av
-import httpx
 import pytest
 
-from tests.fakes.slack import APP_TOKEN, BOT_TOKEN, FakeSlack
+from tests.fakes.slack import FakeSlack
 from tests.flows.agent import Agent
 from tests.flows.conftest import DEMO, LONG_QUESTION
 from tests.flows.installation import PATIENT, Installation
@@ -144,41 +141,3 @@ async def test_a_person_is_asked_and_an_agent_answers(slack: FakeSlack, shop: In
     await ada.hears("It is *on its way*.", timeout=PATIENT)
     await agent.does(id, "hand-back")
     await ada.hears("The automated assistant is back", timeout=PATIENT)
-
-
-async def test_what_was_written_while_everything_was_down_is_answered_once(
-    tmp_path: Path, models_dir: Path, tiny: Path, installations: list[Installation]
-) -> None:
-    async with FakeSlack(hurry=600) as slack:
-        environ = {
-            "POLYDESK_SLACK_BOT_TOKEN": BOT_TOKEN,
-            "POLYDESK_SLACK_APP_TOKEN": APP_TOKEN,
-            "POLYDESK_SLACK_API_URL": slack.api_url,
-        }
-        installation = Installation(tmp_path / "data", models_dir, tiny, environ)
-        installations.append(installation)
-        installation.start()
-        await installation.ready()
-        ada, channel = slack.customer("Ada"), slack.channel()
-        await ada.says("where is my order please?")
-        await ada.hears("Look at the tracking page.", timeout=PATIENT)
-        root = await ada.mentions("when do you close?", channel=channel)
-        await ada.hears("From nine to five.", timeout=PATIENT, channel=channel)
-        await slack.settled(PATIENT)
-        # When Polydesk is stopped for so long that Slack gives up what is written meanwhile
-        assert await asyncio.to_thread(installation.stop) == 0
-        await ada.says("when do you close?")
-        await ada.says("cancel my order", channel=channel, thread_ts=root.ts)
-        await slack.settled(PATIENT)
-        assert len(slack.events.lost) == 2
-        installation.start()
-        await installation.ready()
-        # Then both are answered, each in its place, once
-        await ada.hears("From nine to five.", timeout=PATIENT)
-        answer = await ada.hears("Press the cancel button.", timeout=PATIENT, channel=channel)
-        assert answer.thread_ts == root.ts
-        await ada.hears_nothing(2.0)
-        await ada.hears_nothing(0.1, channel=channel)
-        async with httpx.AsyncClient(base_url=installation.url) as http:
-            assert 'polydesk_missed_messages_total{platform="slack"} 2.0' in (await http.get("/metrics")).text
-        assert await asyncio.to_thread(installation.stop) == 0

@@ -56,7 +56,8 @@ class Part:
         Raises:
             AssertionError: an answer is wrong, or somebody wrote who may not; shows the smallest such request.
         """
-        ground.rest()
+        if not self.who.writes:
+            ground.rest()
         ground.troubles()
         kept, taken = (ground.books(), ground.version()), []
 
@@ -243,7 +244,8 @@ def _fresh(payload: Any) -> Any:
     return payload
 
 
-# Those who may write nothing come first: nothing that others have begun may still be going on.
+# Those who may write nothing come first: nothing that others have begun may still be going on, and a photo that
+# cannot be fetched goes on for 20 seconds.
 PARTS = (
     Part("anything by a stranger", Who.STRANGER, _odd(), 2.0),
     Part("the chat API's schema by a stranger", Who.STRANGER, _by_schema("api"), 0.5),

@@ -23,14 +23,6 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         yield made
 
 
-# Starlette leaves the file of a form that breaks off in the middle of it to the garbage collector, which closes it.
-@pytest.mark.filterwarnings("ignore:Exception ignored in.*SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning")
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-def test_no_answer_is_wrong(ground: Ground, part: Part) -> None:
-    part.run(ground, EXAMPLES)
-
-
 def test_a_stranger_who_writes_is_noticed(ground: Ground) -> None:
     # Given a part whose asker may write nothing, but whose requests are those of an agent
     note = Ask(b"POST", b"/console/desk/{id}/note", _WORN, b"text=hello")
@@ -38,6 +30,14 @@ def test_a_stranger_who_writes_is_noticed(ground: Ground) -> None:
     # When it runs, then what was written is named
     with pytest.raises(AssertionError, match=r"took a change without the token; wrote .*messages"):
         claimed.run(ground, 1)
+
+
+# Starlette leaves the file of a form that breaks off in the middle of it to the garbage collector, which closes it.
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning")
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_no_answer_is_wrong(ground: Ground, part: Part) -> None:
+    part.run(ground, EXAMPLES)
 
 
 def _with_token(ground: Ground, ask: Ask) -> Ask:

@@ -33,6 +33,7 @@ from core.store.store import Store
 from core.store.tables import conversations, events
 from core.values import Author, Role
 from tests.fakes.house import FakeBrain, sure
+from tests.migrated import migrated
 from tests.regressions.ground import Ground, Person
 
 ORDER, HOURS, BROKEN = "where is my order please?", "when are you open today?", "it came damaged, what now?"
@@ -200,7 +201,7 @@ async def life(
     """A gateway from start to stop; the next one on the same folder finds what it left."""
     clock, bell = TurnableClock(), Bell()
     clock.runs(speed)
-    store = await Store.open(f"sqlite:///{folder / 'house.db'}", folder / "blobs", clock)
+    store = await Store.open(migrated(folder / "house.db"), folder / "blobs", clock)
     thinking = brain or SlowBrain()
     try:
         async with ground.door(BlobFolder(folder / "blobs").get) as door:

@@ -26,6 +26,7 @@ from tests.adapters.slack.stage import by_http, by_sockets, served, words
 from tests.adapters.stage import picture
 from tests.fakes.house import FakeBrain, sure
 from tests.fakes.slack import Customer, FakeSlack
+from tests.migrated import migrated
 
 KNOWLEDGE = KnowledgeBase(
     title="Test shop",
@@ -57,7 +58,7 @@ class Road:
 @asynccontextmanager
 async def _road(slack: FakeSlack, adapter: SlackAdapter, folder: Path) -> AsyncIterator[Road]:
     clock, bell = WallClock(), Bell()
-    store = await Store.open(f"sqlite:///{folder / 'road.db'}", folder / "blobs", clock)
+    store = await Store.open(migrated(folder / "road.db"), folder / "blobs", clock)
     adapter._blob = store.blobs.get
     doors: dict[str, Any] = {"slack": adapter}
     brain = FakeBrain(lambda question: sure(question, "track-order", 0.95, "opening-hours"))

@@ -20,6 +20,7 @@ from core.clock import WallClock
 from core.errors import Broken, PolydeskError, Retry
 from core.store.store import Store
 from core.values import Choice, InboundEvent, Problem, Reply
+from tests.migrated import migrated
 
 
 class Chat:
@@ -52,7 +53,7 @@ WHERE = 'the database is away: connection to server at "10.1.2.3" failed for use
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'web.db'}", tmp_path / "blobs", WallClock())
+    store = await Store.open(migrated(tmp_path / "web.db"), tmp_path / "blobs", WallClock())
     yield store
     await store.close()
 

@@ -16,6 +16,7 @@ from core.clock import WallClock
 from core.composing import Composing
 from core.store.store import Store
 from core.values import InboundEvent
+from tests.migrated import migrated
 
 
 class Visitor:
@@ -49,7 +50,7 @@ class Visitor:
 
 @pytest.fixture
 async def visitor(tmp_path: Path) -> AsyncIterator[Visitor]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'web.db'}", tmp_path / "blobs", WallClock())
+    store = await Store.open(migrated(tmp_path / "web.db"), tmp_path / "blobs", WallClock())
     made = Visitor(store)
     async with made.http, made.adapter.running(made.hear):
         await made.open()

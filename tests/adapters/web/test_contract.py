@@ -19,6 +19,7 @@ from adapters.web.parse import address_of
 from core.bell import Bell
 from core.clock import WallClock
 from core.store.store import Store
+from tests.migrated import migrated
 
 
 class WebStage:
@@ -72,7 +73,7 @@ class TestWeb(AdapterContract):
     @asynccontextmanager
     async def _stage(self) -> AsyncIterator[Stage]:
         with TemporaryDirectory() as folder:
-            store = await Store.open(f"sqlite:///{folder}/web.db", Path(folder) / "blobs", WallClock())
+            store = await Store.open(migrated(Path(folder) / "web.db"), Path(folder) / "blobs", WallClock())
             adapter = WebAdapter(store, Bell())
             transport = httpx.ASGITransport(Starlette(routes=adapter.router.routes))
             async with httpx.AsyncClient(transport=transport, base_url="http://web") as http:

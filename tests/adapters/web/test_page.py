@@ -15,6 +15,7 @@ from core.clock import WallClock
 from core.knowledge.entries import KnowledgeBase
 from core.store.store import Store
 from core.texts import languages as texts
+from tests.migrated import migrated
 
 WEB = Path(__file__).resolve().parents[3] / "adapters" / "web"
 
@@ -56,7 +57,7 @@ def test_the_browsers_wishes_count_in_their_order(header: str, language: str) ->
 
 
 async def test_the_page_carries_the_shops_name_as_text(tmp_path: Path) -> None:
-    store = await Store.open(f"sqlite:///{tmp_path / 'web.db'}", tmp_path / "blobs", WallClock())
+    store = await Store.open(migrated(tmp_path / "web.db"), tmp_path / "blobs", WallClock())
     evil = "</title><script>alert(1)</script>"
     await store.write(lambda tx: tx.knowledge.set_head("default", KnowledgeBase(evil)))
     async with httpx.AsyncClient(

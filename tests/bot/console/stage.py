@@ -48,6 +48,7 @@ from core.timers import Patience, Timers
 from core.values import Attachment
 from tests.fakes.house import FakeBrain, sure
 from tests.fakes.trainer import FakeTrainer
+from tests.migrated import migrated
 
 ADMIN = "ada"
 AGENT = "mia"
@@ -111,7 +112,7 @@ def _known() -> str:
 async def furnished(folder: Path, knowledge: KnowledgeBase = KNOWLEDGE) -> AsyncIterator[House]:
     """A house with a published knowledge base, an admin and two agents; nothing listens yet."""
     clock = WallClock()
-    store = await Store.open(f"sqlite:///{folder / 'polydesk.db'}", folder / "blobs", clock)
+    store = await Store.open(migrated(folder / "polydesk.db"), folder / "blobs", clock)
     bell = Bell()
     brain = Thinking(think)
     doors = {"web": WebAdapter(store, bell)}

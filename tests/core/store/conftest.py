@@ -12,7 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from core.store.engines import sqlite_file
 from core.store.store import Store
+from tests.migrated import migrated
 
 
 class TestClock:
@@ -75,6 +77,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 async def store(url: str, tmp_path: Path, clock: TestClock) -> AsyncIterator[Store]:
+    file = sqlite_file(url)
+    if file is not None:
+        migrated(file)
     opened = await Store.open(url, tmp_path / "blobs", clock)
     yield opened
     await opened.close()
