@@ -285,14 +285,17 @@ async def test_one_that_broke_off_is_started_again_on_what_it_learned_from(
     road: Road, learning: Learning, trainer: FakeTrainer
 ) -> None:
     wished = Options(finetune=True)
+    await taught(road)
     begun = await learning.start(by="ada", options=wished)
     with pytest.raises(NotAllowed, match="stop it"):
         await learning.again(begun.id, by="ada")
     trainer.said.append(News(begun.id, 1, problem="The training process was killed"))
     await attended(learning, trainer)
-    await taught(road)  # of which it knows nothing
     again = await learning.again(begun.id, by="bob")
     assert (again.by, again.snapshot, again.options) == ("bob", begun.snapshot, wished)
+    turns = read(road.store.blobs.get(begun.snapshot)).turns
+    wants = await road.store.read(lambda tx: tx.blobs.of(f"training:{again.id}"))
+    assert turns and {begun.snapshot, turns} <= {one.sha for one in wants}
     assert trainer.sent[-1] == Order(again.id, begun.snapshot, wished)
     # What was stopped, or has ended well, is over; so is what was begun with another model in force
     await learning.stop(again.id, by="bob")

@@ -73,7 +73,7 @@ async def test_how_it_was_wished_and_who_stopped_it_are_kept(store: Store) -> No
 async def test_what_one_that_failed_learned_from_is_kept_for_a_day(store: Store, clock) -> None:  # type: ignore[no-untyped-def]
     row = await begun(store)
     await store.write(lambda tx: tx.trainings.end(row.id, problem="killed"))
-    assert await wanted(store) == {SNAPSHOT, BEFORE}
+    assert await wanted(store) == {SNAPSHOT, BEFORE, TURNS}
     clock.time += DAY + 1
     assert await wanted(store) == set()
     row = await begun(store)
