@@ -13,6 +13,7 @@ from core.knowledge.history import Example, History, load_history
 from core.knowledge.lint import Finding, lint
 from workers.configuration import Configuration
 from workers.local import Local
+from workers.model.sessions import calm
 from workers.model.trained import FUSIONS
 from workers.train import encoder, held_out, judging, parting, seeing
 from workers.train import results as told
@@ -67,6 +68,7 @@ def train(
     past = load_history(history, entries=[entry.id for entry in knowledge.entries]) if history else History(())
     warnings = [*lint(knowledge), *(Finding("history", note) for note in past.notes)]
     source = encoder.offered(configuration, knowledge) if finetune else None
+    calm(configuration.threads)
     mark = inputs(knowledge, past, configuration, compare=compare, finetune=finetune, strategy=strategy)
     reduced, parts = parting.parted(knowledge, past)
     phrases: tuple[Example, ...] = ()
