@@ -6,7 +6,8 @@ Picovoice's speech-to-intent benchmark (Apache-2.0): an entry a drink, its varia
 asked are the 18 real recordings, then as many orders a drink as `--spoken`, drawn from the same grammar, by synthesised
 voices (`tests/bench/voices.py`). Noise lies 12 dB below: of the real ones people talking (synthesised) and machines.
 
-The floor reads the same transcripts: TF-IDF with logistic regression.
+Two floors read the same transcripts: TF-IDF with logistic regression; what answers, with phrases compared by letters in
+the place of sounds (`tests/bench/garbled.py`).
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from typing import Any
 import yaml
 
 from tests.bench.asked import Row, Told, ask, share, slug
+from tests.bench.garbled import both
 from tests.bench.text import Task, floor
 from tests.bench.voices import keep, noisy, say
 from workers.media import audio
+from workers.model import text as texts
+from workers.model.encodings import Remembered
 from workers.model.metrics import accuracy
 
 BELOW = 12.0  # decibels
@@ -84,18 +88,23 @@ def main() -> None:
         ]
 
     learn = [(text, slug(drink)) for drink, some in phrases.items() for text in (drink, *some)]
-    print("| orders | count | the right drink | TF-IDF + LR | adapt s | ms a question |\n" + "| --- " * 6 + "|")
+    encoder, cache = texts.minilm(chosen.models / "text-en"), Remembered()
+    print(
+        "| orders | count | the right drink | by letters | TF-IDF + LR | adapt s | ms a question |\n"
+        + "| --- " * 7
+        + "|"
+    )
     for kind, waves in (("real", real), ("synthesised", made)):
         for name, mixed in (
             (f"{kind}, clean", waves),
             (f"{kind}, noise 12 dB below", [(drink, noisy(wave, BELOW, dice)) for drink, wave in waves]),
         ):
             found = ask(chosen.work / "orders", chosen.models, entries, cases(slug(name), mixed))
-            said = heard(found)
-            base = floor(Task(name, learn, [(text, drink) for text, (drink, _) in zip(said, mixed, strict=True)], []))
+            said = [(text, drink) for text, (drink, _) in zip(heard(found), mixed, strict=True)]
+            base, (letters, _) = floor(Task(name, learn, said, [])), both(learn, said, encoder, cache)
             print(
-                f"| {name} | {len(mixed)} | {share(found.right)} | {100 * accuracy(base):.1f} | {found.seconds:.1f} "
-                f"| {found.milliseconds:.0f} |",
+                f"| {name} | {len(mixed)} | {share(found.right)} | {100 * letters.mean():.1f} "
+                f"| {100 * accuracy(base):.1f} | {found.seconds:.1f} | {found.milliseconds:.0f} |",
                 flush=True,
             )
             for line in found.lines:

@@ -3,7 +3,8 @@
     python -m tests.bench.spoken ../shared/data var/models WORK [--count 300] [--phrases 10]
 
 CLINC150 (CC BY 3.0): an entry an intent, ten training phrases each; sentences of the validation part, typed, spoken by
-synthesised voices (`tests/bench/voices.py`), and with noise 12 dB below the voice. The floor reads the same words.
+synthesised voices (`tests/bench/voices.py`), and with noise 12 dB below the voice. The floor reads the same words; `by
+letters` is what answers without comparing sounds (`tests/bench/garbled.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import random
 from pathlib import Path
 
 from tests.bench.asked import Row, ask, lost, share, slug
+from tests.bench.garbled import both
 from tests.bench.text import Pairs, Task, floor
 from tests.bench.voices import keep, noisy, say
+from workers.model import text as texts
+from workers.model.encodings import Remembered
 from workers.model.metrics import accuracy
 
 BELOW = 12.0  # decibels
@@ -39,15 +43,17 @@ def main() -> None:
             {"voice": str(keep(chosen.work / f"spoken-{slug(way)}" / f"{number}.wav", one)), "expect": intent}
             for number, (one, (_, intent)) in enumerate(zip(mixed, questions, strict=True))
         ]
-    print("| way | count | right | points lost | TF-IDF + LR | ms a question |\n" + "| --- " * 6 + "|")
+    encoder, cache = texts.minilm(chosen.models / "text-en"), Remembered()
+    print("| way | count | right | points lost | by letters | TF-IDF + LR | ms a question |\n" + "| --- " * 7 + "|")
     typed: list[bool] = []
     for way, cases in ways.items():
         found = ask(chosen.work / "spoken", chosen.models, entries, cases)
         typed = typed or found.right
         words = [line["transcript"] or text for line, (text, _) in zip(found.lines, questions, strict=True)]
         asked = [(text, intent) for text, (_, intent) in zip(words, questions, strict=True)]
+        letters, _ = both(learn, asked, encoder, cache)
         print(
-            f"| {way} | {len(cases)} | {share(found.right)} | {lost(typed, found.right)} "
+            f"| {way} | {len(cases)} | {share(found.right)} | {lost(typed, found.right)} | {100 * letters.mean():.1f} "
             f"| {100 * accuracy(floor(Task(way, learn, asked, []))):.1f} | {found.milliseconds:.0f} |",
             flush=True,
         )
