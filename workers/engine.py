@@ -61,6 +61,14 @@ class _Case:
         trained = self.release.model[:12] if self.trained else ""
         return f"{self.encoder.digest}+{trained}" if trained else self.encoder.digest
 
+    @property
+    def sounds(self) -> bool:
+        """Whether phrases have to be known by their sounds: for English voice notes.
+
+        Also for a question that holds nothing, with which a release is read before any customer has to wait for it.
+        """
+        return self.tongue.language == "en" and (self.perceived.transcript is not None or self.perceived.empty)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Known:
@@ -143,18 +151,21 @@ class Engine:
         if self._photos:
             self._shelf.image, self._shelf.reader, self._shelf.speech  # noqa: B018
 
-    def rehearse(self) -> None:
+    def rehearse(self, ended: Callable[[], bool] = lambda: False) -> None:
         """Run once what takes longer the first time; questions may be asked meanwhile, by another thread.
+
+        Args:
+            ended: asked between steps of some seconds; once it is true, nothing else is rehearsed.
 
         Raises:
             Broken: models are missing; the message says what to do.
         """
         rehearse_words(self._shelf, self._cache)
-        if self._photos:
+        if self._photos and not ended():
             labels = rehearse_media(self._shelf)
-            if labels is not None and self._shelf.labels:
+            if labels is not None and self._shelf.labels and not ended():
                 self._conse(self._shelf.text("en")).vector(labels)
-        if self._toning:
+        if self._toning and not ended():
             self._toning.warm(voices=self._photos)
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction | Exception]:
@@ -211,11 +222,14 @@ class Engine:
         """Digest of the image encoder and the length of its vectors; loads it."""
         return self._shelf.image.digest, self._shelf.image.dim
 
-    def adapted(self, knowledge: KnowledgeBase, trained: Trained) -> Adapted:
-        """A knowledge base with what a model has learned, for whoever trains one; nothing is kept."""
+    def adapted(self, knowledge: KnowledgeBase, trained: Trained, *, voices: bool) -> Adapted:
+        """A knowledge base with what a model has learned, for whoever trains one; nothing is kept.
+
+        `voices` says whether voice notes will be asked.
+        """
         encoder = self.encoder(knowledge)
         learned = self._learn(knowledge, encoder, trained, self._shelf)
-        return voiced(learned, trained.taught(knowledge), text=encoder, cache=self._cache)
+        return learned if not voices else voiced(learned, trained.taught(knowledge), text=encoder, cache=self._cache)
 
     def _case(self, question: Question) -> _Case:
         release = self._known(question.release)
@@ -243,7 +257,8 @@ class Engine:
 
     def _answer(self, cases: Sequence[_Case]) -> list[Prediction]:
         first = cases[0]
-        known = self._adapt(first, voices=any(case.perceived.transcript for case in cases))
+        voices = self._photos and any(case.sounds for case in cases)
+        known = self._adapt(first, voices=voices)
         adapted = known.adapted
         heard = hear([self._said(case) for case in cases], first.encoder, adapted.spelling)
         trained = first.trained if first.trained and first.trained.encoder == first.encoder.digest else None
@@ -284,6 +299,7 @@ class Engine:
             shown=self._shown(features, case.encoder, case.shelf, case.trained) if features is not None else None,
             history=perceived.question.history,
             segments=perceived.transcript.segments if perceived.transcript else (),
+            english=case.tongue.language == "en",
         )
 
     def _shown(

@@ -48,9 +48,9 @@ class Local:
         """Digest of the image encoder and the length of its vectors."""
         return self._engine.pictures
 
-    def adapt(self, knowledge: KnowledgeBase, model: Trained) -> Adapted:
-        """A knowledge base as it is with what a model has learned, nothing of it kept."""
-        return self._engine.adapted(knowledge, model)
+    def adapt(self, knowledge: KnowledgeBase, model: Trained, *, voices: bool = True) -> Adapted:
+        """A knowledge base as it is with what a model has learned, nothing of it kept; `voices` if any are asked."""
+        return self._engine.adapted(knowledge, model, voices=voices)
 
     def listen(
         self, text: str, photos: Sequence[str] = (), voices: Sequence[str] = (), history: Sequence[str] = ()

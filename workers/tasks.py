@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 INBOX_EXPIRES = 600  # seconds after which the list of a dead gateway goes
+_LAST_STEP = 10.0  # seconds in which what is rehearsed comes to an end
 _LAST_WORD = 60.0  # seconds for which the end of a training is told again while the broker is away
 
 
@@ -45,6 +46,8 @@ class Bench:
 
 
 _bench: list[Bench] = []  # empty until worker_init: importing this module builds nothing
+_warming: list[threading.Thread] = []
+_ended = threading.Event()
 
 
 @worker_init.connect
@@ -74,7 +77,9 @@ def _batcher(configuration: Configuration, queues: tuple[str, ...]) -> Batcher[Q
     engine = Engine.open(configuration, photos=MEDIA in queues)
     # A worker for media answers as soon as it can; the models it has not loaded by then make only their own wait.
     loaded = threading.Event()
-    threading.Thread(target=_warm, args=(engine, configuration.threads, loaded), name="warm", daemon=True).start()
+    warming = threading.Thread(target=_warm, args=(engine, configuration.threads, loaded), name="warm", daemon=True)
+    warming.start()
+    _warming.append(warming)
     if MEDIA not in queues:
         loaded.wait()
     return Batcher(engine.predict, 2 if MEDIA in queues else 32)
@@ -87,7 +92,7 @@ def _warm(engine: Engine, threads: int, loaded: threading.Event) -> None:
         engine.warm()
         loaded.set()
         calm(threads)  # scipy brings a linear algebra of its own, loaded by now
-        engine.rehearse()
+        engine.rehearse(_ended.is_set)
         log.info("models.ready")
     except PolydeskError as problem:
         log.error("models.missing", problem=str(problem))
@@ -111,6 +116,9 @@ def _stop(**_: Any) -> None:
         bench.pulse.stop()
         if bench.batcher is not None:
             bench.batcher.close()
+    _ended.set()
+    while _warming:  # a process that ends while a model runs is aborted by the model's library
+        _warming.pop().join(_LAST_STEP)
 
 
 @worker_shutting_down.connect

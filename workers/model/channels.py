@@ -77,7 +77,8 @@ class Texts:
         self.talk = adapted.talk.matcher.match(vectors, counts)
         if adapted.texts is not None:
             self._read = self._matched(adapted.texts, vectors, counts, self._rows)
-        voices = list({id(heard.voice): heard.voice for heard in questions if heard.voice is not None}.values())
+        spoken = [heard.voice for heard in questions if heard.voice is not None and heard.said.english]
+        voices = list({id(piece): piece for piece in spoken}.values())
         if adapted.heard is not None and voices:
             places = {id(piece): row for row, piece in enumerate(voices)}
             sounds = [pronunciation.count(piece.text) for piece in voices]
@@ -111,7 +112,8 @@ class Texts:
 
     def opinion(self, channel: str, piece: Piece, belief: float = 1.0) -> Opinion | None:
         """What one text says, believed with a probability of `belief`."""
-        read = self._voices if channel == VOICE and self._voices is not None else self._read
+        by_sound = channel == VOICE and self._voices is not None and id(piece) in self._voices.rows
+        read = self._voices if by_sound else self._read
         return read.opinion(channel, piece, belief, self._adapted.entries) if read is not None else None
 
     def screen(self, pieces: Sequence[Piece]) -> Opinion | None:

@@ -38,10 +38,10 @@ class Said:
     """What one question holds.
 
     `certainty` is the recogniser's confidence in `transcript`, `segments` are its parts (start, end, text) with the
-    seconds between which they were said, none where the recogniser does not tell; `ocr` the lines of text in the
-    photos; `photos` (m, dim) the image encoder's vectors; `shown` (m, d) what the photos show in the space of words:
-    ConSE vectors, or the photos' own vectors where the image encoder is a word tower; `history` earlier messages,
-    oldest first.
+    seconds between which they were said, none where the recogniser does not tell; `english` whether it is taken for
+    English, whose words are known by their sounds; `ocr` the lines of text in the photos; `photos` (m, dim) the image
+    encoder's vectors; `shown` (m, d) what the photos show in the space of words: ConSE vectors, or the photos' own
+    vectors where the image encoder is a word tower; `history` earlier messages, oldest first.
     """
 
     text: str = ""
@@ -52,6 +52,7 @@ class Said:
     shown: Floats | None = None
     history: tuple[str, ...] = ()
     segments: tuple[tuple[float, float, str], ...] = ()
+    english: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -125,7 +125,7 @@ def ground(
         proven_for=basis(knowledge),
     )
     with log.stage("knowledge base"):
-        adapted = local.adapt(knowledge, model)
+        adapted = local.adapt(knowledge, model, voices=any(said.transcript for said in heard.values()))
     validation, held, choosing = (
         labelled(part, heard, adapted, encoder) for part in (parts.validation, parts.held_out, phrases)
     )
