@@ -35,7 +35,7 @@ from tests.bench.orders import BELOW, order
 from tests.bench.voices import VOICES, noisy, say_as
 from workers.media.audio import decode
 from workers.model import phonetic
-from workers.model.adapt import adapt
+from workers.model.adapt import adapt, voiced
 from workers.model.channels import Texts, opinions
 from workers.model.encodings import Remembered, encoded
 from workers.model.fusion.opinions import VOICE
@@ -174,7 +174,9 @@ class Bench:
             if self.heard.said[row]:
                 more[ids[self.heard.notes.owner[row]]].append(self.heard.said[row])
         entries = tuple(Entry(id, some[0], {}, variants=tuple(dict.fromkeys(some[1:]))) for id, some in more.items())
-        adapted = adapt(KnowledgeBase(title="orders", entries=entries), text=self.encoder, cache=self.cache)
+        knowledge = KnowledgeBase(title="orders", entries=entries)
+        plain = adapt(knowledge, text=self.encoder, cache=self.cache)
+        adapted = voiced(plain, knowledge, text=self.encoder, cache=self.cache)
         said = [Said(transcript=self.heard.said[row], certainty=self.heard.sure[row]) for row in asked]
         ready = hear(said, self.encoder, adapted.spelling)
         texts, found = Texts(adapted, ready), np.full((len(asked), len(ids)), 1 / len(ids), np.float32)
