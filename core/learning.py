@@ -13,6 +13,7 @@ from core import wire
 from core.bell import Bell
 from core.errors import BadInput, NotAllowed, Retry
 from core.history import oldest_first
+from core.knowledge.entries import english
 from core.publishing import Publishing
 from core.snapshot import Snapshot, kept, read
 from core.store.releases import ReleaseRow
@@ -31,7 +32,7 @@ _WAIT = 1.0
 
 def tunable(language: str) -> bool:
     """Whether there is a text encoder that can be fine-tuned for a knowledge base in this language."""
-    return language.lower().replace("_", "-").split("-")[0] == "en"
+    return english(language)
 
 
 class Learning:
