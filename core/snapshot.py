@@ -44,7 +44,7 @@ async def kept(turns: AsyncIterable[LabelledTurn], blobs: BlobFolder) -> tuple[s
         async for turn in turns:
             lines.write(wire.dumps(turn).encode() + b"\n")
             counts[turn.by] += 1
-        return await asyncio.to_thread(blobs.put_file, lines) if counts else "", counts
+        return await asyncio.to_thread(lines.put) if counts else "", counts
 
 
 def read(raw: bytes) -> Snapshot:
