@@ -86,7 +86,10 @@ async def test_it_is_started_followed_and_promoted_here(house: House, admin: Vis
 
 async def test_it_is_started_as_wished_and_told_how(house: House, admin: Visit) -> None:
     page = await text(admin)
-    assert "Fine-tune the text encoder (minutes to hours on a CPU; English knowledge bases)" in page
+    assert (
+        "Fine-tune the text encoder (minutes to hours on a CPU; for the built-in encoder and English knowledge bases)"
+        in page
+    )
     assert set(STRATEGIES) == {*_STRATEGIES} == {*re.findall(r'name="strategy" value="(\w+)"', page)}
     assert 'value="auto" checked' in page and " disabled>" not in page
     refused = await admin.post("/console/training/start", data={"strategy": "magic"})
