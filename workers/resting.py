@@ -21,6 +21,7 @@ log = structlog.get_logger()
 KEPT = 24 * 3600.0  # seconds without a word of it, after which nobody goes on with a training
 PATIENCE = 30.0  # seconds for an earlier training here to die
 SWEPT_EVERY = 3600.0  # seconds
+QUIET = 3600.0  # seconds without a word, after which no training of an earlier version works in its folder
 _UNPACKED = ("kb", "history-files")
 _BEGUN = Path("model", "work")  # what `workers.train.resuming` goes on from
 
@@ -41,7 +42,8 @@ def place(configuration: Configuration, snapshot: str) -> Iterator[Path]:
     with _alone(configuration, PATIENCE):
         folder = _folder(configuration, snapshot)
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for made in (folder.parent, folder):  # a mode is not for parents
+                made.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in _UNPACKED:  # it is unpacked again: a customer's file may be gone since
                 shutil.rmtree(folder / name, ignore_errors=True)
         except OSError as problem:
@@ -80,6 +82,7 @@ def sweep(configuration: Configuration) -> None:
             if time.time() - _touched(folder) > KEPT or not (folder / _BEGUN).exists():
                 log.info("training.forgotten", folder=folder.name)
                 shutil.rmtree(folder, ignore_errors=True)
+        _sweep_earlier(configuration.encodings.with_name("training"))
 
 
 def sweeping(configuration: Configuration) -> None:
@@ -91,6 +94,18 @@ def sweeping(configuration: Configuration) -> None:
             time.sleep(SWEPT_EVERY)
 
     threading.Thread(target=run, name="sweeping", daemon=True).start()
+
+
+def _sweep_earlier(rooms: Path) -> None:
+    """Remove what trainings of earlier versions unpacked here; one that still runs, maybe elsewhere, keeps its own."""
+    for folder in rooms.glob("*"):
+        if time.time() - _touched(folder) > QUIET:
+            log.info("training.forgotten", folder=folder.name)
+            shutil.rmtree(folder, ignore_errors=True)
+    if rooms.exists():
+        with suppress(OSError):  # it is not empty yet
+            rooms.rmdir()
+            rooms.with_name(f"{rooms.name}.lock").unlink(missing_ok=True)
 
 
 def _touched(folder: Path) -> float:

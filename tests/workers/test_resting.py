@@ -49,7 +49,7 @@ def killed(place: Configuration, snapshot: str = SNAPSHOT) -> Path:
 
 def test_what_was_done_waits_for_the_same_training_and_goes_with_its_end(place: Configuration) -> None:
     folder = killed(place)
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [one.stat().st_mode & 0o777 for one in (folder, folder.parent)] == [0o700, 0o700]
     with resting.place(place, "b" * 64) as other:
         assert other != folder and not list(other.iterdir())
     assert folder.exists() and not other.exists()
@@ -84,6 +84,23 @@ def test_a_day_later_nobody_goes_on_with_it(place: Configuration) -> None:
     lock.release()
     resting.sweep(place)
     assert not folder.exists() and young.exists()
+
+
+def test_what_an_earlier_version_left_goes_once_nobody_works_there(place: Configuration) -> None:
+    rooms = place.encodings.with_name("training")
+    dead, alive = rooms / "4711-abc", rooms / "7-xyz"
+    for room in (dead, alive):
+        room.mkdir(parents=True)
+        (room / "history.jsonl").write_text("where is my parcel")
+    rooms.with_name("training.lock").touch()
+    for path in (dead / "history.jsonl", dead):
+        os.utime(path, (0, time.time() - resting.QUIET - 60))
+    resting.sweep(place)
+    assert not dead.exists() and (alive / "history.jsonl").exists()
+    for path in (alive / "history.jsonl", alive):
+        os.utime(path, (0, time.time() - resting.QUIET - 60))
+    resting.sweep(place)
+    assert not rooms.exists() and not rooms.with_name("training.lock").exists()
 
 
 def test_two_trainings_do_not_share_a_folder(place: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
