@@ -57,6 +57,7 @@ class Learning:
         self._monotonic = monotonic
         self._missed_since: tuple[str, float] | None = None
         self._held = ""
+        self._given_up = ""  # of which its worker must be told still
 
     async def taught(self) -> Counter[str]:
         """How many labelled turns there are, by who labelled them (`core.history`: agent, tap, silence)."""
@@ -222,6 +223,7 @@ class Learning:
 
     async def _look(self) -> None:
         """Whatever dies says nothing: a training that no living worker holds for a while is over."""
+        await self._tell()
         row = await self._store.read(lambda tx: tx.trainings.running(self._kb_id))
         if row is None:
             self._missed_since = None
@@ -240,14 +242,27 @@ class Learning:
             self._missed_since = (state, now)
         missed = now - self._missed_since[1]
         if taken and missed > LOST:
-            await self._trainer.stop(row.id, "whoever gave it up")  # it may only have been cut off
-            await self._broken_off(row.id, "the worker that trained stopped or died before it was done")
+            await self._give_up(row.id, "the worker that trained stopped or died before it was done")
         elif not taken and holders and missed > LOST:
-            await self._broken_off(row.id, "the broker forgot the training before a worker took it")
+            await self._give_up(row.id, "the broker forgot the training before a worker took it")
         elif not taken and missed > LATEST:
-            await self._broken_off(row.id, f"no train worker was running for {LATEST / 60:.0f} minutes")
+            await self._give_up(row.id, f"no train worker was running for {LATEST / 60:.0f} minutes")
 
-    async def _broken_off(self, id: str, why: str) -> None:
-        if await self._store.write(lambda tx: tx.trainings.end(id, problem=f"{why}. Start it again.")):
+    async def _give_up(self, id: str, why: str) -> None:
+        # The books first: what a worker that was only cut off says, once it is told, must not be its end there.
+        if await self._broken_off(id, why):
+            self._given_up = id
+            await self._tell()
+
+    async def _tell(self) -> None:
+        """Whoever was only cut off ends what was given up, as soon as the broker can be reached."""
+        if self._given_up:
+            await self._trainer.give_up(self._given_up)
+            self._given_up = ""
+
+    async def _broken_off(self, id: str, why: str) -> bool:
+        ended = await self._store.write(lambda tx: tx.trainings.end(id, problem=f"{why}. Start it again."))
+        if ended:
             log.warning("training.broken_off", training=id, problem=why)
             self._bell.ring(TOPIC)
+        return ended

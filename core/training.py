@@ -81,6 +81,17 @@ class News:
         return bool(self.outcome or self.problem)
 
 
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Word for a worker that a training is to end.
+
+    `by` names the admin who stopped it; without one it was given up while its worker was cut off, and whoever starts it
+    again goes on where it stands.
+    """
+
+    by: str = ""
+
+
 def stopped(by: str) -> str:
     """What is said of a training that an admin has stopped."""
     return f"Stopped by {by}"
@@ -95,6 +106,10 @@ class Trainer(Protocol):
 
     async def stop(self, training: str, by: str) -> None:
         """Tell whoever works on a training, or takes it later, to end it; raises Retry like `send`."""
+        ...
+
+    async def give_up(self, training: str) -> None:
+        """Like `stop`, for one that no living worker seemed to hold: what was done so far is kept."""
         ...
 
     async def news(self, seconds: float) -> News | None:

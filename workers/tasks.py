@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 
 from core import wire
 from core.asking import Prediction, Question
-from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN, halt
+from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN, given_up, halt
 from core.errors import PolydeskError
-from core.training import News, Order
+from core.training import Halt, News, Order
 from workers import logs, media, resting, training
 from workers.app import app
 from workers.batcher import Batcher
@@ -164,15 +164,19 @@ def train(plain: dict[str, Any]) -> None:
                     return
                 time.sleep(1)
 
-    def halted() -> str:
-        try:
-            by = bench.redis.get(halt(order.training))
-        except RedisError:  # it is asked again soon
-            return ""
-        return by.decode(errors="replace") if isinstance(by, bytes) else ""
-
     with bench.pulse.holding(order.training):
-        training.supervise(order, push, from_environment(), halted)
+        training.supervise(order, push, from_environment(), lambda: _halt(bench.redis, order.training))
+
+
+def _halt(redis: Redis, training: str) -> Halt | None:
+    try:
+        by = redis.get(halt(training))
+        lost = by is None and redis.exists(given_up(training))
+    except RedisError:  # it is asked again soon
+        return None
+    if isinstance(by, bytes):
+        return Halt(by.decode(errors="replace"))
+    return Halt() if lost else None
 
 
 def _failed(question: Question, problem: Exception) -> Prediction:

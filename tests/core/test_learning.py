@@ -157,12 +157,33 @@ async def test_a_worker_that_dies_leaves_a_sentence_and_room_for_another_try(
     trainer.working = {"worker": frozenset()}
     await later(learning, trainer, seconds, 2)
     assert "died before it was done. Start it again." in (await row(road, begun.id)).problem
-    assert begun.id in trainer.stopped  # it was only cut off, perhaps
+    # It was only cut off, perhaps: it is told to end, and keeps what was done
+    assert (trainer.given_up, trainer.stopped) == ([begun.id], {})
     # What it says after all changes nothing
+    trainer.said.append(News(begun.id, 4, problem="Stopped by bob", stopped_by="bob"))
     trainer.said.append(News(begun.id, 5, outcome=await outcome(road)))
     await attended(learning, trainer)
-    assert (await row(road, begun.id)).outcome is None
-    assert (await learning.start(by="bob")).running
+    assert ((await row(road, begun.id)).outcome, (await row(road, begun.id)).stopped_by) == (None, "")
+    assert (await learning.again(begun.id, by="bob")).running
+
+
+async def test_what_is_given_up_is_noted_before_its_worker_is_told(
+    road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
+) -> None:
+    begun = await learning.start(by="ada")
+    trainer.working = {"worker": frozenset({begun.id})}
+    await attended(learning, trainer)
+    trainer.working, trainer.mute = {}, True
+    await attended(learning, trainer)
+    seconds.now += rules.LOST + 1
+    with pytest.raises(Retry):
+        await learning.attend()
+    assert "died before it was done" in (await row(road, begun.id)).problem and not trainer.given_up
+    # It is told as soon as it can be
+    trainer.mute = False
+    for _ in range(2):
+        await attended(learning, trainer)
+    assert trainer.given_up == [begun.id]
 
 
 async def test_a_model_is_promoted_over_the_one_it_was_compared_with_alone(
