@@ -28,6 +28,7 @@ TOPIC = "training"  # what rings when there is something new to see
 LOST = 6.0  # seconds that a training may be in no living worker's hands
 LATEST = 600.0  # seconds that a training waits for a worker to be started
 _WAIT = 1.0
+_GONE = "what this training learned from is gone by now: start a new one"
 
 
 def tunable(language: str) -> bool:
@@ -92,29 +93,53 @@ class Learning:
 
         Raises:
             NotAllowed: a training has not ended yet, or another model is in force than when it began. BadInput: there
-                is no such training, it did not break off, or what it learned from is gone. Retry: like `start`.
+                is no such training, it did not break off, another one went on since with what it learned from, or that
+                is gone. Retry: like `start`.
         """
         await self._store.read(self._none_running)
         row = await self._one(id)
-        if row.outcome is not None or row.stopped_by:
+        if not row.broken_off:
             raise BadInput("this training did not break off: start a new one")
         if not self._store.blobs.exists(row.snapshot):
-            raise BadInput("what this training learned from is gone by now: start a new one")
+            raise BadInput(_GONE)
         snapshot = read(await asyncio.to_thread(self._store.blobs.get, row.snapshot))
         release = await self._publishing.live()
         if release is None or release.model != row.before:
             raise NotAllowed("another model is in force than when this training began: start a new one")
         return await self._begin(
-            row.release, row.snapshot, snapshot.turns, before=row.before, taught=row.taught, by=by, options=row.options
+            row.release,
+            row.snapshot,
+            snapshot.turns,
+            before=row.before,
+            taught=row.taught,
+            by=by,
+            options=row.options,
+            after=row.id,
         )
 
     async def _begin(
-        self, release: int, blob: str, turns: str, *, before: str, taught: Mapping[str, int], by: str, options: Options
+        self,
+        release: int,
+        blob: str,
+        turns: str,
+        *,
+        before: str,
+        taught: Mapping[str, int],
+        by: str,
+        options: Options,
+        after: str = "",
     ) -> TrainingRow:
         async def begin(tx: Tx) -> TrainingRow:
-            return await tx.trainings.begin(
+            latest = await tx.trainings.latest(self._kb_id, blob) if after else None
+            begun = await tx.trainings.begin(
                 self._kb_id, release, blob, turns, before=before, taught=taught, by=by, options=options
             )
+            if latest is not None and latest.id != after:
+                raise BadInput("a later training went on with what this one learned from: look at that one")
+            # It is wanted from here on: no sweep takes away what is still there.
+            if not all(self._store.blobs.exists(one) for one in {blob, turns} - {""}):
+                raise BadInput(_GONE)
+            return begun
 
         begun = await self._store.write(begin)
         try:
@@ -173,6 +198,7 @@ class Learning:
                     outcome=news.outcome,
                     problem=news.problem,
                     stopped_by=news.stopped_by,
+                    refused=news.refused,
                     keep_ms=self._retention_ms,
                 )
             return await tx.trainings.progress(news)

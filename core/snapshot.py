@@ -52,7 +52,9 @@ def read(raw: bytes) -> Snapshot:
     try:
         return wire.loads(Snapshot, raw)
     except BadInput as problem:
-        raise BadInput(f"Another version of Polydesk asked for this training ({problem}). Start it again.") from problem
+        raise BadInput(
+            f"Another version of Polydesk asked for this training ({problem}). Start a new one."
+        ) from problem
 
 
 def unpacked(snapshot: Snapshot, folder: Path, blobs: BlobFolder) -> tuple[Path, Path | None]:

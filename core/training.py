@@ -62,7 +62,7 @@ class News:
 
     `seq` counts from 1; `done` of `total` steps of a stage, 0 when nobody knows how many; `seconds_left` is how long
     the rest of the stage will take, 0 when nobody knows. The last one has an `outcome`, or a `problem`: a sentence for
-    people; `stopped_by` names the admin who stopped it.
+    people; `stopped_by` names the admin who stopped it, `refused` says that the same would be refused again.
     """
 
     training: str
@@ -74,6 +74,7 @@ class News:
     outcome: Outcome | None = None
     problem: str = ""
     stopped_by: str = ""
+    refused: bool = False
 
     @property
     def last(self) -> bool:

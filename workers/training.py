@@ -164,7 +164,8 @@ def main() -> None:
         say(News(order.training, 0, outcome=outcome))
     except PolydeskError as problem:
         log.warning("training.failed", training=order.training, problem=str(problem))
-        say(News(order.training, 0, problem=str(problem)))
+        # What is refused for what it learns from or how it is wished is refused again.
+        say(News(order.training, 0, problem=str(problem), refused=isinstance(problem, BadInput)))
     except Exception as problem:
         log.exception("training.failed", training=order.training)
         what = f"{type(problem).__name__}: {problem}" if isinstance(problem, OSError) else type(problem).__name__

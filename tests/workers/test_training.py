@@ -50,7 +50,13 @@ def test_what_is_wrong_is_said_in_a_sentence(place: Configuration) -> None:
     said: list[News] = []
     training.supervise(Order("t1", "0" * 64), said.append, place)
     assert [one.seq for one in said] == list(range(1, len(said) + 1))
-    assert said[-1].training == "t1" and "is missing" in said[-1].problem and left(place) == []
+    assert said[-1].training == "t1" and "is missing" in said[-1].problem and not said[-1].refused and left(place) == []
+
+
+def test_what_would_be_refused_again_is_told_from_what_broke_off(place: Configuration) -> None:
+    said: list[News] = []
+    training.supervise(Order("t1", BlobFolder(place.blobs).put(b"of another version")), said.append, place)
+    assert "Another version" in said[-1].problem and said[-1].refused and left(place) == []
 
 
 def test_a_killed_process_is_told_and_leaves_nothing_that_customers_wrote(
