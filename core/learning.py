@@ -160,8 +160,10 @@ class Learning:
         row = await self._one(id)
         if not row.running:
             return False
-        # The worker first: one that cannot be told would train on with nobody knowing.
-        await self._trainer.stop(id, by)
+        # The worker first: one that cannot be told would train on with nobody knowing. What this one was to go on with
+        # is forgotten too, wherever it rests under an earlier one's name.
+        for one in await self._store.read(lambda tx: tx.trainings.on_the_same(id)):
+            await self._trainer.stop(one, by)
         if not await self._store.write(lambda tx: tx.trainings.end(id, problem=stopped(by), stopped_by=by)):
             return False
         log.info("training.stopped", training=id)

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -62,7 +63,7 @@ def _furnish(queues: tuple[str, ...]) -> None:
     logs.configure(configuration.log_level)
     redis = Redis.from_url(configuration.redis_url)
     if TRAIN in queues:
-        resting.sweeping(configuration)
+        resting.sweeping(configuration, partial(_stopped, redis))
     answers = {TEXT, MEDIA} & {*queues}
     _bench.append(Bench(redis, _batcher(configuration, queues) if answers else None, Pulse(redis, queues)))
 
@@ -141,6 +142,11 @@ def predict(plain: dict[str, Any]) -> None:
         pipe.lpush(question.inbox, wire.dumps(prediction))
         pipe.expire(question.inbox, INBOX_EXPIRES)
         pipe.execute()
+
+
+def _stopped(redis: Redis, training: str) -> bool:
+    word = _halt(redis, training)
+    return word is not None and bool(word.by)
 
 
 @app.task(name=LEARN, ignore_result=True)

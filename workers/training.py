@@ -159,7 +159,7 @@ def main() -> None:
         out.flush()
 
     try:
-        with resting.place(configuration, order.snapshot) as room:
+        with resting.place(configuration, order.snapshot, order.training) as room:
             outcome = _trained(order, room, configuration, say)
         say(News(order.training, 0, outcome=outcome))
     except PolydeskError as problem:

@@ -129,7 +129,7 @@ class Trainings:
         if await self._sql.run(change.values(ended_at=now, **told)) != 1:
             return False
         learned_from = [one.sha for one in await self._refs.of(_owner(id)) if one.kind == "snapshot"]
-        for one in await self._on_the_same(id):
+        for one in await self.on_the_same(id):
             await self._refs.release(_owner(one), "snapshot")
         if outcome is None and not stopped_by and not refused:
             for sha in learned_from:
@@ -150,7 +150,7 @@ class Trainings:
         row = await self._sql.row(query.order_by(table.c.id.desc()).limit(1))
         return _from_row(row) if row is not None else None
 
-    async def _on_the_same(self, id: str) -> tuple[str, ...]:
+    async def on_the_same(self, id: str) -> tuple[str, ...]:
         """All trainings of the same knowledge base that learn from the same blob as this one, itself among them."""
         own = select(table.c.kb_id, table.c.snapshot).where(table.c.id == id).subquery()
         query = select(table.c.id).where(table.c.kb_id == own.c.kb_id, table.c.snapshot == own.c.snapshot)

@@ -324,7 +324,10 @@ async def test_one_that_broke_off_is_started_again_on_what_it_learned_from(
     with pytest.raises(BadInput, match="a later training went on"):
         await learning.again(begun.id, by="bob")
     third = await learning.again(again.id, by="bob")
+    trainer.stopped.clear()
     await learning.stop(third.id, by="bob")
+    # What it was to go on with may rest under the name of an earlier one
+    assert trainer.stopped == dict.fromkeys((begun.id, again.id, third.id), "bob")
     refused = await learning.start(by="ada")
     trainer.said.append(News(refused.id, 1, problem="train without it", refused=True))
     await attended(learning, trainer)
