@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from core import wire
-from core.broker import LEARN, NEWS, NEWS_EXPIRES, TRAIN, beat, celery_url, halt
+from core.broker import LEARN, NEWS, NEWS_EXPIRES, TRAIN, beat, celery_url, given_up, halt
 from core.errors import BadInput, Retry
 from core.learning import LATEST
 from core.training import News, Order
@@ -68,8 +68,19 @@ class CeleryTrainer:
         Raises:
             Retry: the broker cannot be reached.
         """
+        await self._leave(halt(training), by)
+
+    async def give_up(self, training: str) -> None:
+        """Leave word, as `stop` does, that a training was given up; whoever ends it keeps what was done.
+
+        Raises:
+            Retry: the broker cannot be reached.
+        """
+        await self._leave(given_up(training), "1")
+
+    async def _leave(self, key: str, word: str) -> None:
         try:
-            await self._redis.set(halt(training), by, ex=NEWS_EXPIRES)
+            await self._redis.set(key, word, ex=NEWS_EXPIRES)
         except (RedisError, OSError) as problem:
             raise Retry(f"the broker cannot be reached: {type(problem).__name__}") from problem
 

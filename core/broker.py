@@ -31,6 +31,14 @@ def halt(training: str) -> str:
     return f"polydesk:halt:{training}"
 
 
+def given_up(training: str) -> str:
+    """The key that tells a worker that was cut off to end a training which was given up meanwhile.
+
+    Unlike `halt` it leaves what was done for whoever goes on with it.
+    """
+    return f"polydesk:given-up:{training}"
+
+
 def inbox(gateway: str) -> str:
     """The list on which a gateway's predictions come back."""
     return f"polydesk:inbox:{gateway}"

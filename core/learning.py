@@ -13,6 +13,7 @@ from core import wire
 from core.bell import Bell
 from core.errors import BadInput, NotAllowed, Retry
 from core.history import oldest_first
+from core.knowledge.entries import english
 from core.publishing import Publishing
 from core.snapshot import Snapshot, kept, read
 from core.store.releases import ReleaseRow
@@ -27,11 +28,12 @@ TOPIC = "training"  # what rings when there is something new to see
 LOST = 6.0  # seconds that a training may be in no living worker's hands
 LATEST = 600.0  # seconds that a training waits for a worker to be started
 _WAIT = 1.0
+_GONE = "what this training learned from is gone by now: start a new one"
 
 
 def tunable(language: str) -> bool:
     """Whether there is a text encoder that can be fine-tuned for a knowledge base in this language."""
-    return language.lower().replace("_", "-").split("-")[0] == "en"
+    return english(language)
 
 
 class Learning:
@@ -56,6 +58,7 @@ class Learning:
         self._monotonic = monotonic
         self._missed_since: tuple[str, float] | None = None
         self._held = ""
+        self._given_up = ""  # of which its worker must be told still
 
     async def taught(self) -> Counter[str]:
         """How many labelled turns there are, by who labelled them (`core.history`: agent, tap, silence)."""
@@ -90,29 +93,53 @@ class Learning:
 
         Raises:
             NotAllowed: a training has not ended yet, or another model is in force than when it began. BadInput: there
-                is no such training, it did not break off, or what it learned from is gone. Retry: like `start`.
+                is no such training, it did not break off, another one went on since with what it learned from, or that
+                is gone. Retry: like `start`.
         """
         await self._store.read(self._none_running)
         row = await self._one(id)
-        if row.outcome is not None or row.stopped_by:
+        if not row.broken_off:
             raise BadInput("this training did not break off: start a new one")
         if not self._store.blobs.exists(row.snapshot):
-            raise BadInput("what this training learned from is gone by now: start a new one")
+            raise BadInput(_GONE)
         snapshot = read(await asyncio.to_thread(self._store.blobs.get, row.snapshot))
         release = await self._publishing.live()
         if release is None or release.model != row.before:
             raise NotAllowed("another model is in force than when this training began: start a new one")
         return await self._begin(
-            row.release, row.snapshot, snapshot.turns, before=row.before, taught=row.taught, by=by, options=row.options
+            row.release,
+            row.snapshot,
+            snapshot.turns,
+            before=row.before,
+            taught=row.taught,
+            by=by,
+            options=row.options,
+            after=row.id,
         )
 
     async def _begin(
-        self, release: int, blob: str, turns: str, *, before: str, taught: Mapping[str, int], by: str, options: Options
+        self,
+        release: int,
+        blob: str,
+        turns: str,
+        *,
+        before: str,
+        taught: Mapping[str, int],
+        by: str,
+        options: Options,
+        after: str = "",
     ) -> TrainingRow:
         async def begin(tx: Tx) -> TrainingRow:
-            return await tx.trainings.begin(
+            latest = await tx.trainings.latest(self._kb_id, blob) if after else None
+            begun = await tx.trainings.begin(
                 self._kb_id, release, blob, turns, before=before, taught=taught, by=by, options=options
             )
+            if latest is not None and latest.id != after:
+                raise BadInput("a later training went on with what this one learned from: look at that one")
+            # It is wanted from here on: no sweep takes away what is still there.
+            if not all(self._store.blobs.exists(one) for one in {blob, turns} - {""}):
+                raise BadInput(_GONE)
+            return begun
 
         begun = await self._store.write(begin)
         try:
@@ -133,8 +160,10 @@ class Learning:
         row = await self._one(id)
         if not row.running:
             return False
-        # The worker first: one that cannot be told would train on with nobody knowing.
-        await self._trainer.stop(id, by)
+        # The worker first: one that cannot be told would train on with nobody knowing. What this one was to go on with
+        # is forgotten too, wherever it rests under an earlier one's name.
+        for one in await self._store.read(lambda tx: tx.trainings.on_the_same(id)):
+            await self._trainer.stop(one, by)
         if not await self._store.write(lambda tx: tx.trainings.end(id, problem=stopped(by), stopped_by=by)):
             return False
         log.info("training.stopped", training=id)
@@ -171,6 +200,7 @@ class Learning:
                     outcome=news.outcome,
                     problem=news.problem,
                     stopped_by=news.stopped_by,
+                    refused=news.refused,
                     keep_ms=self._retention_ms,
                 )
             return await tx.trainings.progress(news)
@@ -221,6 +251,7 @@ class Learning:
 
     async def _look(self) -> None:
         """Whatever dies says nothing: a training that no living worker holds for a while is over."""
+        await self._tell()
         row = await self._store.read(lambda tx: tx.trainings.running(self._kb_id))
         if row is None:
             self._missed_since = None
@@ -239,14 +270,27 @@ class Learning:
             self._missed_since = (state, now)
         missed = now - self._missed_since[1]
         if taken and missed > LOST:
-            await self._trainer.stop(row.id, "whoever gave it up")  # it may only have been cut off
-            await self._broken_off(row.id, "the worker that trained stopped or died before it was done")
+            await self._give_up(row.id, "the worker that trained stopped or died before it was done")
         elif not taken and holders and missed > LOST:
-            await self._broken_off(row.id, "the broker forgot the training before a worker took it")
+            await self._give_up(row.id, "the broker forgot the training before a worker took it")
         elif not taken and missed > LATEST:
-            await self._broken_off(row.id, f"no train worker was running for {LATEST / 60:.0f} minutes")
+            await self._give_up(row.id, f"no train worker was running for {LATEST / 60:.0f} minutes")
 
-    async def _broken_off(self, id: str, why: str) -> None:
-        if await self._store.write(lambda tx: tx.trainings.end(id, problem=f"{why}. Start it again.")):
+    async def _give_up(self, id: str, why: str) -> None:
+        # The books first: what a worker that was only cut off says, once it is told, must not be its end there.
+        if await self._broken_off(id, why):
+            self._given_up = id
+            await self._tell()
+
+    async def _tell(self) -> None:
+        """Whoever was only cut off ends what was given up, as soon as the broker can be reached."""
+        if self._given_up:
+            await self._trainer.give_up(self._given_up)
+            self._given_up = ""
+
+    async def _broken_off(self, id: str, why: str) -> bool:
+        ended = await self._store.write(lambda tx: tx.trainings.end(id, problem=f"{why}. Start it again."))
+        if ended:
             log.warning("training.broken_off", training=id, problem=why)
             self._bell.ring(TOPIC)
+        return ended

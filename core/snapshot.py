@@ -44,7 +44,7 @@ async def kept(turns: AsyncIterable[LabelledTurn], blobs: BlobFolder) -> tuple[s
         async for turn in turns:
             lines.write(wire.dumps(turn).encode() + b"\n")
             counts[turn.by] += 1
-        return await asyncio.to_thread(blobs.put_file, lines) if counts else "", counts
+        return await asyncio.to_thread(lines.put) if counts else "", counts
 
 
 def read(raw: bytes) -> Snapshot:
@@ -52,7 +52,9 @@ def read(raw: bytes) -> Snapshot:
     try:
         return wire.loads(Snapshot, raw)
     except BadInput as problem:
-        raise BadInput(f"Another version of Polydesk asked for this training ({problem}). Start it again.") from problem
+        raise BadInput(
+            f"Another version of Polydesk asked for this training ({problem}). Start a new one."
+        ) from problem
 
 
 def unpacked(snapshot: Snapshot, folder: Path, blobs: BlobFolder) -> tuple[Path, Path | None]:

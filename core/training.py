@@ -62,7 +62,7 @@ class News:
 
     `seq` counts from 1; `done` of `total` steps of a stage, 0 when nobody knows how many; `seconds_left` is how long
     the rest of the stage will take, 0 when nobody knows. The last one has an `outcome`, or a `problem`: a sentence for
-    people; `stopped_by` names the admin who stopped it.
+    people; `stopped_by` names the admin who stopped it, `refused` says that the same would be refused again.
     """
 
     training: str
@@ -74,11 +74,23 @@ class News:
     outcome: Outcome | None = None
     problem: str = ""
     stopped_by: str = ""
+    refused: bool = False
 
     @property
     def last(self) -> bool:
         """Whether nothing follows."""
         return bool(self.outcome or self.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Word for a worker that a training is to end.
+
+    `by` names the admin who stopped it; without one it was given up while its worker was cut off, and whoever starts it
+    again goes on where it stands.
+    """
+
+    by: str = ""
 
 
 def stopped(by: str) -> str:
@@ -95,6 +107,10 @@ class Trainer(Protocol):
 
     async def stop(self, training: str, by: str) -> None:
         """Tell whoever works on a training, or takes it later, to end it; raises Retry like `send`."""
+        ...
+
+    async def give_up(self, training: str) -> None:
+        """Like `stop`, for one that no living worker seemed to hold: what was done so far is kept."""
         ...
 
     async def news(self, seconds: float) -> News | None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,12 +21,14 @@ log = structlog.get_logger()
 KEPT = 24 * 3600.0  # seconds without a word of it, after which nobody goes on with a training
 PATIENCE = 30.0  # seconds for an earlier training here to die
 SWEPT_EVERY = 3600.0  # seconds
+QUIET = 3600.0  # seconds without a word, after which no training of an earlier version works in its folder
 _UNPACKED = ("kb", "history-files")
+_NOTE = "training"  # a file that holds whose folder it is
 _BEGUN = Path("model", "work")  # what `workers.train.resuming` goes on from
 
 
 @contextmanager
-def place(configuration: Configuration, snapshot: str) -> Iterator[Path]:
+def place(configuration: Configuration, snapshot: str, training: str) -> Iterator[Path]:
     """The folder of a training, for its owner's eyes only, where what an earlier one with this snapshot did still lies.
 
     It holds what customers wrote, and is gone when the training is done, was refused, or has not begun to learn.
@@ -34,6 +36,7 @@ def place(configuration: Configuration, snapshot: str) -> Iterator[Path]:
     Args:
         configuration: where.
         snapshot: the blob of what is learned from.
+        training: by which name an admin may stop it once nobody works on it.
 
     Raises:
         Retry: another training works here. Broken: the folder cannot be made.
@@ -41,7 +44,9 @@ def place(configuration: Configuration, snapshot: str) -> Iterator[Path]:
     with _alone(configuration, PATIENCE):
         folder = _folder(configuration, snapshot)
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for made in (folder.parent, folder):  # a mode is not for parents
+                made.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (folder / _NOTE).write_text(training, encoding="utf-8")
             for name in _UNPACKED:  # it is unpacked again: a customer's file may be gone since
                 shutil.rmtree(folder / name, ignore_errors=True)
         except OSError as problem:
@@ -73,24 +78,50 @@ def forget(configuration: Configuration, snapshot: str) -> None:
         shutil.rmtree(_folder(configuration, snapshot), ignore_errors=True)
 
 
-def sweep(configuration: Configuration) -> None:
-    """Remove what no training has gone on with for a day, or had not begun to learn; nothing while one runs here."""
+def sweep(configuration: Configuration, stopped: Callable[[str], bool] = lambda _: False) -> None:
+    """Remove what no training has gone on with for a day, or had not begun to learn; nothing while one runs here.
+
+    Args:
+        configuration: where.
+        stopped: whether an admin stopped this training, maybe when no worker was there to hear so: it goes at once.
+    """
     with suppress(Retry), _alone(configuration, patience=0):
         for folder in _rests(configuration).glob("*"):
-            if time.time() - _touched(folder) > KEPT or not (folder / _BEGUN).exists():
+            old = time.time() - _touched(folder) > KEPT
+            if old or not (folder / _BEGUN).exists() or stopped(_whose(folder)):
                 log.info("training.forgotten", folder=folder.name)
                 shutil.rmtree(folder, ignore_errors=True)
+        _sweep_earlier(configuration.encodings.with_name("training"))
 
 
-def sweeping(configuration: Configuration) -> None:
+def sweeping(configuration: Configuration, stopped: Callable[[str], bool]) -> None:
     """Sweep now, and every hour until the process ends."""
 
     def run() -> None:
         while True:
-            sweep(configuration)
+            sweep(configuration, stopped)
             time.sleep(SWEPT_EVERY)
 
     threading.Thread(target=run, name="sweeping", daemon=True).start()
+
+
+def _sweep_earlier(rooms: Path) -> None:
+    """Remove what trainings of earlier versions unpacked here; one that still runs, maybe elsewhere, keeps its own."""
+    for folder in rooms.glob("*"):
+        if time.time() - _touched(folder) > QUIET:
+            log.info("training.forgotten", folder=folder.name)
+            shutil.rmtree(folder, ignore_errors=True)
+    if rooms.exists():
+        with suppress(OSError):  # it is not empty yet
+            rooms.rmdir()
+            rooms.with_name(f"{rooms.name}.lock").unlink(missing_ok=True)
+
+
+def _whose(folder: Path) -> str:
+    try:
+        return (folder / _NOTE).read_text(encoding="utf-8")
+    except OSError:  # whoever made it was killed before it could say so
+        return ""
 
 
 def _touched(folder: Path) -> float:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -16,9 +17,9 @@ from redis.exceptions import RedisError
 
 from core import wire
 from core.asking import Prediction, Question
-from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN, halt
+from core.broker import LEARN, MEDIA, NEWS, NEWS_EXPIRES, PREDICT, TEXT, TRAIN, given_up, halt
 from core.errors import PolydeskError
-from core.training import News, Order
+from core.training import Halt, News, Order
 from workers import logs, media, resting, training
 from workers.app import app
 from workers.batcher import Batcher
@@ -65,7 +66,7 @@ def _furnish(queues: tuple[str, ...]) -> None:
     logs.configure(configuration.log_level)
     redis = Redis.from_url(configuration.redis_url)
     if TRAIN in queues:
-        resting.sweeping(configuration)
+        resting.sweeping(configuration, partial(_stopped, redis))
     answers = {TEXT, MEDIA} & {*queues}
     _bench.append(Bench(redis, _batcher(configuration, queues) if answers else None, Pulse(redis, queues)))
 
@@ -151,6 +152,11 @@ def predict(plain: dict[str, Any]) -> None:
         pipe.execute()
 
 
+def _stopped(redis: Redis, training: str) -> bool:
+    word = _halt(redis, training)
+    return word is not None and bool(word.by)
+
+
 @app.task(name=LEARN, ignore_result=True)
 def train(plain: dict[str, Any]) -> None:
     """Train in a child process; the gateway hears how far it is, and in the end what came of it."""
@@ -172,15 +178,19 @@ def train(plain: dict[str, Any]) -> None:
                     return
                 time.sleep(1)
 
-    def halted() -> str:
-        try:
-            by = bench.redis.get(halt(order.training))
-        except RedisError:  # it is asked again soon
-            return ""
-        return by.decode(errors="replace") if isinstance(by, bytes) else ""
-
     with bench.pulse.holding(order.training):
-        training.supervise(order, push, from_environment(), halted)
+        training.supervise(order, push, from_environment(), lambda: _halt(bench.redis, order.training))
+
+
+def _halt(redis: Redis, training: str) -> Halt | None:
+    try:
+        by = redis.get(halt(training))
+        lost = by is None and redis.exists(given_up(training))
+    except RedisError:  # it is asked again soon
+        return None
+    if isinstance(by, bytes):
+        return Halt(by.decode(errors="replace"))
+    return Halt() if lost else None
 
 
 def _failed(question: Question, problem: Exception) -> Prediction:

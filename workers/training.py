@@ -19,7 +19,7 @@ import structlog
 
 from core import wire
 from core.errors import BadInput, PolydeskError
-from core.training import Check, News, Order, Outcome, stopped
+from core.training import Check, Halt, News, Order, Outcome, stopped
 from workers import logs, resting
 from workers.configuration import Configuration, from_environment
 from workers.leash import LEASH, hold
@@ -34,8 +34,9 @@ log = structlog.get_logger()
 EVERY = 0.5  # seconds between two news of a stage
 TELLING = 5.0  # seconds of a stage from which on they tell how long the rest of it will take
 NICE = 10  # questions come first
-LOOK = 1.0  # seconds between two looks whether an admin wants it to end
+LOOK = 1.0  # seconds between two looks whether it is to end
 GRACE = 10.0  # seconds in which a training that is told to end may clear up
+_GIVEN_UP = "Its worker was cut off for a while, so that the training was given up. Start it again."
 _running: list[subprocess.Popen[bytes]] = []
 _stopped = threading.Event()
 
@@ -44,16 +45,15 @@ def supervise(
     order: Order,
     push: Callable[[News], None],
     configuration: Configuration,
-    halted: Callable[[], str] = lambda: "",
+    halted: Callable[[], Halt | None] = lambda: None,
 ) -> None:
     """Train in a child process and push what it says; the last news always has an outcome or a problem.
 
-    The child ends when this process does, however that ends, and when `halted` names an admin who wants so; it is asked
-    every second.
+    The child ends when this process does, however that ends, and when `halted` says so; it is asked every second. What
+    an admin has stopped is forgotten, what was given up is kept for whoever starts it again.
     """
-    if by := halted():  # while it waited in the queue
-        resting.forget(configuration, order.snapshot)
-        push(News(order.training, 1, problem=stopped(by), stopped_by=by))
+    if halt := halted():  # while it waited in the queue
+        push(_halted(order, 1, halt, configuration))
         return
     read, write = os.pipe()
     last, seq = News(order.training, 1, "waiting"), 1
@@ -74,7 +74,7 @@ def supervise(
             with suppress(BrokenPipeError):
                 child.stdin.write(wire.dumps(order).encode())
                 child.stdin.close()
-            with _halting(child, halted) as halt:
+            with _halting(child, halted) as halts:
                 for line in child.stdout:
                     with suppress(BadInput):  # something else has printed a line
                         told = wire.loads(News, line)
@@ -82,17 +82,22 @@ def supervise(
                         last = replace(told, training=order.training, seq=seq)
                         push(last)
                 status = child.wait()
-        if halt:
-            resting.forget(configuration, order.snapshot)
-        if not last.last and halt:
-            push(News(order.training, seq + 1, problem=stopped(halt[0]), stopped_by=halt[0]))
-        elif not last.last:
-            push(News(order.training, seq + 1, problem=_ended(status)))
+        ended = _halted(order, seq + 1, halts[0], configuration) if halts else None
+        if not last.last:
+            push(ended or News(order.training, seq + 1, problem=_ended(status)))
     finally:
         _running.clear()
         os.close(write)
         os.close(read)
         resting.sweep(configuration)
+
+
+def _halted(order: Order, seq: int, halt: Halt, configuration: Configuration) -> News:
+    """Clear up after a training that is to end; returns what is said of it."""
+    if not halt.by:
+        return News(order.training, seq, problem=_GIVEN_UP)
+    resting.forget(configuration, order.snapshot)
+    return News(order.training, seq, problem=stopped(halt.by), stopped_by=halt.by)
 
 
 def stop() -> None:
@@ -104,15 +109,15 @@ def stop() -> None:
 
 
 @contextmanager
-def _halting(child: subprocess.Popen[bytes], halted: Callable[[], str]) -> Iterator[list[str]]:
-    """While it is open, the child is ended once an admin wants so; the list then holds who."""
-    by: list[str] = []
+def _halting(child: subprocess.Popen[bytes], halted: Callable[[], Halt | None]) -> Iterator[list[Halt]]:
+    """While it is open, the child is ended once somebody wants so; the list then holds that word."""
+    halts: list[Halt] = []
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(LOOK):
-            if name := halted():
-                by.append(name)
+            if halt := halted():
+                halts.append(halt)
                 child.terminate()  # does nothing to one that has ended meanwhile
                 if not over.wait(GRACE):
                     child.kill()
@@ -121,7 +126,7 @@ def _halting(child: subprocess.Popen[bytes], halted: Callable[[], str]) -> Itera
     watching = threading.Thread(target=watch, name="halting", daemon=True)
     watching.start()
     try:
-        yield by
+        yield halts
     finally:
         over.set()
         watching.join()
@@ -154,12 +159,13 @@ def main() -> None:
         out.flush()
 
     try:
-        with resting.place(configuration, order.snapshot) as room:
+        with resting.place(configuration, order.snapshot, order.training) as room:
             outcome = _trained(order, room, configuration, say)
         say(News(order.training, 0, outcome=outcome))
     except PolydeskError as problem:
         log.warning("training.failed", training=order.training, problem=str(problem))
-        say(News(order.training, 0, problem=str(problem)))
+        # What is refused for what it learns from or how it is wished is refused again.
+        say(News(order.training, 0, problem=str(problem), refused=isinstance(problem, BadInput)))
     except Exception as problem:
         log.exception("training.failed", training=order.training)
         what = f"{type(problem).__name__}: {problem}" if isinstance(problem, OSError) else type(problem).__name__

@@ -70,7 +70,7 @@ class Shown:
     """A training as the list shows it; `state` is running, stopped, failed, passed or rejected.
 
     `how` says in words how it was wished. `usable` is a model that is there still, and was compared with the one in
-    force now; `again` is one that broke off and can be gone on with.
+    force now; `again` is one that broke off, which nobody has gone on with since.
     """
 
     row: TrainingRow
@@ -152,7 +152,8 @@ async def _state(home: House) -> dict[str, Any]:
     live = await home.store.read(lambda tx: tx.knowledge.live(KB_ID))
     release = (await home.live.at(live.blob)).release if live else None  # a large one is not read again
     model = release.model if release else ""
-    shown = [await asyncio.to_thread(_shown, home, row, model) for row in rows]
+    newest = {row.snapshot: row.id for row in reversed(rows)}
+    shown = [await asyncio.to_thread(_shown, home, row, model, newest[row.snapshot] == row.id) for row in rows]
     running = next((row for row in rows if row.running), None)
     return {
         "trainings": [one for one in shown if one.state != "running"],
@@ -191,11 +192,11 @@ def _left(seconds: int) -> str:
     return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60} min"
 
 
-def _shown(home: House, row: TrainingRow, model: str) -> Shown:
+def _shown(home: House, row: TrainingRow, model: str, newest: bool) -> Shown:
     outcome, blobs, how = row.outcome, home.store.blobs, _how(row)
     if outcome is None:
         ended = "running" if row.running else "stopped" if row.stopped_by else "failed"
-        again = ended == "failed" and row.before == model and blobs.exists(row.snapshot)
+        again = newest and row.broken_off and row.before == model and blobs.exists(row.snapshot)
         return Shown(row, how, ended, live=False, reported=False, usable=False, again=again)
     return Shown(
         row,

@@ -11,6 +11,11 @@ Span = tuple[int, int]
 NONE = "none"  # the reserved expectation of a case: out of scope, must not be answered
 
 
+def english(language: str) -> bool:
+    """Whether a language tag, however people write it (`en`, `EN-gb`, `en_GB`), stands for English."""
+    return language.lower().replace("_", "-").split("-")[0] == "en"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One question the bot can answer.

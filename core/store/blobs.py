@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -60,7 +60,7 @@ class BlobFolder:
         sha = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
         size = file.seek(0, io.SEEK_END)
         target = self.path(sha)
-        with self._writing(target.parent):
+        with self.writing(target.parent):
             if target.exists() and target.stat().st_size == size:
                 os.utime(target)
                 return sha
@@ -70,12 +70,13 @@ class BlobFolder:
         return sha
 
     @contextmanager
-    def scratch(self) -> Iterator[IO[bytes]]:
-        """A file without a name for what grows until it is put; raises like `put`, also when it cannot be written."""
-        with self._writing(self.root):
+    def scratch(self) -> Iterator[Scratch]:
+        """A file without a name for what grows until it is put; raises like `put`, when it is made as when written."""
+        with self.writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.root) as file:
-                yield file
+            file = tempfile.TemporaryFile(dir=self.root)  # noqa: SIM115
+        with closing(Scratch(self, file)) as scratch:
+            yield scratch
 
     def get(self, sha: str) -> bytes:
         """Read a blob.
@@ -117,7 +118,8 @@ class BlobFolder:
                 yield path.name
 
     @contextmanager
-    def _writing(self, folder: Path) -> Iterator[None]:
+    def writing(self, folder: Path) -> Iterator[None]:
+        """While it is open, what cannot be written there is said as `put` says it."""
         try:
             yield
         except OSError as problem:
@@ -133,6 +135,30 @@ class BlobFolder:
             raise Broken(f"blob {sha[:12]} is missing from {self.root}") from problem
         except OSError as problem:
             raise Broken(f"cannot read blob {sha[:12]}: {problem.strerror}") from problem
+
+
+class Scratch:
+    """What `BlobFolder.scratch` gives: it is written piece by piece, then put."""
+
+    def __init__(self, folder: BlobFolder, file: IO[bytes]) -> None:
+        self._folder = folder
+        self._file = file
+
+    def write(self, piece: bytes) -> None:
+        """Add to what there is; raises like `BlobFolder.put`."""
+        with self._folder.writing(self._folder.root):
+            self._file.write(piece)
+
+    def put(self) -> str:
+        """Keep what was written as a blob; raises like `BlobFolder.put`."""
+        with self._folder.writing(self._folder.root):  # what is still in memory is written now
+            self._file.flush()
+        return self._folder.put_file(self._file)
+
+    def close(self) -> None:
+        """Let go; what was not put is lost, so that nobody minds when it cannot be written."""
+        with suppress(OSError):
+            self._file.close()
 
 
 def _must_be(sha: str, found: str) -> None:

@@ -387,5 +387,6 @@ trainings = Table(
     _words("stopped_by"),
     Column("options", Json, nullable=False, server_default="{}"),
     _count("seconds_left"),
+    _flag("refused"),
 )
 _partly("uq_trainings_running", trainings.c.kb_id, unique=True, where=trainings.c.ended_at == 0)

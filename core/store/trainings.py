@@ -24,7 +24,8 @@ class TrainingRow:
     `release` is the number of the one that was live, `before` the blob of the model that was in force (empty: the
     shipped one), `taught` counts the labelled turns by who labelled them. `seq` is 0 until a worker has taken it.
     `options` is how it was wished, `seconds_left` how long the rest of its stage will take, 0 when nobody knows. It
-    ended with an `outcome`, or with a `problem`: a sentence; `stopped_by` names the admin who stopped it.
+    ended with an `outcome`, or with a `problem`: a sentence; `stopped_by` names the admin who stopped it, `refused`
+    says that the same would be refused again.
     """
 
     id: str
@@ -46,11 +47,17 @@ class TrainingRow:
     outcome: Outcome | None = None
     problem: str = ""
     stopped_by: str = ""
+    refused: bool = False
 
     @property
     def running(self) -> bool:
         """Whether nobody knows yet what comes of it."""
         return not self.ended_at
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether it ended before it was done, with nobody who wanted so: it may be gone on with."""
+        return bool(self.ended_at) and self.outcome is None and not self.stopped_by and not self.refused
 
 
 RESTS_MS = 24 * 3_600_000  # for which one that failed may be gone on with
@@ -101,21 +108,30 @@ class Trainings:
         return await self._sql.run(change.values(heard_at=self._sql.now, **told)) == 1
 
     async def end(
-        self, id: str, *, outcome: Outcome | None = None, problem: str = "", stopped_by: str = "", keep_ms: int = 0
+        self,
+        id: str,
+        *,
+        outcome: Outcome | None = None,
+        problem: str = "",
+        stopped_by: str = "",
+        refused: bool = False,
+        keep_ms: int = 0,
     ) -> bool:
         """It has ended; model and report are kept for `keep_ms`, longer where a release names them.
 
-        What one that failed learned from is kept for `RESTS_MS`, so that it may be started again. False
-        when it had ended before: then nothing changes.
+        What one that broke off learned from is kept for `RESTS_MS`, so that it may be started again; earlier ones on
+        the same need it no more. False when it had ended before: then nothing changes.
         """
         now = self._sql.now
-        told = {"outcome": dump(outcome) if outcome else None, "problem": problem, "stopped_by": stopped_by}
+        said = dump(outcome) if outcome else None
+        told = {"outcome": said, "problem": problem, "stopped_by": stopped_by, "refused": refused}
         change = update(table).where(table.c.id == id, table.c.ended_at == 0)
         if await self._sql.run(change.values(ended_at=now, **told)) != 1:
             return False
         learned_from = [one.sha for one in await self._refs.of(_owner(id)) if one.kind == "snapshot"]
-        await self._refs.release(_owner(id), "snapshot")
-        if outcome is None and not stopped_by:
+        for one in await self.on_the_same(id):
+            await self._refs.release(_owner(one), "snapshot")
+        if outcome is None and not stopped_by and not refused:
             for sha in learned_from:
                 await self._refs.refer(sha, _owner(id), "snapshot", now + RESTS_MS)
         if outcome is not None:
@@ -127,6 +143,18 @@ class Trainings:
         """The training of a knowledge base that has not ended."""
         row = await self._sql.row(select(table).where(table.c.kb_id == kb_id, table.c.ended_at == 0))
         return _from_row(row) if row is not None else None
+
+    async def latest(self, kb_id: str, snapshot: str) -> TrainingRow | None:
+        """The newest training of a knowledge base that learns from this blob."""
+        query = select(table).where(table.c.kb_id == kb_id, table.c.snapshot == snapshot)
+        row = await self._sql.row(query.order_by(table.c.id.desc()).limit(1))
+        return _from_row(row) if row is not None else None
+
+    async def on_the_same(self, id: str) -> tuple[str, ...]:
+        """All trainings of the same knowledge base that learn from the same blob as this one, itself among them."""
+        own = select(table.c.kb_id, table.c.snapshot).where(table.c.id == id).subquery()
+        query = select(table.c.id).where(table.c.kb_id == own.c.kb_id, table.c.snapshot == own.c.snapshot)
+        return await self._sql.column(query)
 
     async def get(self, id: str) -> TrainingRow | None:
         """One training."""

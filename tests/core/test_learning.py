@@ -157,12 +157,33 @@ async def test_a_worker_that_dies_leaves_a_sentence_and_room_for_another_try(
     trainer.working = {"worker": frozenset()}
     await later(learning, trainer, seconds, 2)
     assert "died before it was done. Start it again." in (await row(road, begun.id)).problem
-    assert begun.id in trainer.stopped  # it was only cut off, perhaps
+    # It was only cut off, perhaps: it is told to end, and keeps what was done
+    assert (trainer.given_up, trainer.stopped) == ([begun.id], {})
     # What it says after all changes nothing
+    trainer.said.append(News(begun.id, 4, problem="Stopped by bob", stopped_by="bob"))
     trainer.said.append(News(begun.id, 5, outcome=await outcome(road)))
     await attended(learning, trainer)
-    assert (await row(road, begun.id)).outcome is None
-    assert (await learning.start(by="bob")).running
+    assert ((await row(road, begun.id)).outcome, (await row(road, begun.id)).stopped_by) == (None, "")
+    assert (await learning.again(begun.id, by="bob")).running
+
+
+async def test_what_is_given_up_is_noted_before_its_worker_is_told(
+    road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
+) -> None:
+    begun = await learning.start(by="ada")
+    trainer.working = {"worker": frozenset({begun.id})}
+    await attended(learning, trainer)
+    trainer.working, trainer.mute = {}, True
+    await attended(learning, trainer)
+    seconds.now += rules.LOST + 1
+    with pytest.raises(Retry):
+        await learning.attend()
+    assert "died before it was done" in (await row(road, begun.id)).problem and not trainer.given_up
+    # It is told as soon as it can be
+    trainer.mute = False
+    for _ in range(2):
+        await attended(learning, trainer)
+    assert trainer.given_up == [begun.id]
 
 
 async def test_a_model_is_promoted_over_the_one_it_was_compared_with_alone(
@@ -276,7 +297,7 @@ def test_an_order_of_an_earlier_version_is_read() -> None:
     assert wire.load(Order, {"training": "t", "snapshot": "s"}) == Order("t", "s", Options(False, "auto"))
     came = '{"model": "m", "report": "r", "passed": true, "why": "so"}'
     said = wire.loads(News, f'{{"training": "t", "seq": 1, "outcome": {came}}}')
-    assert said.outcome == Outcome("m", "r", True, "so") and not said.stopped_by
+    assert said.outcome == Outcome("m", "r", True, "so") and not said.stopped_by and not said.refused
     order = Order("t", "s", Options(True, "serial"))
     assert wire.loads(Order, wire.dumps(order)) == order
 
@@ -297,21 +318,51 @@ async def test_one_that_broke_off_is_started_again_on_what_it_learned_from(
     wants = await road.store.read(lambda tx: tx.blobs.of(f"training:{again.id}"))
     assert turns and {begun.snapshot, turns} <= {one.sha for one in wants}
     assert trainer.sent[-1] == Order(again.id, begun.snapshot, wished)
-    # What was stopped, or has ended well, is over; so is what was begun with another model in force
-    await learning.stop(again.id, by="bob")
+    # The newest on what was learned from is gone on with, and once that was stopped or refused, or ended well, none
+    trainer.said.append(News(again.id, 1, problem="The training process was killed"))
+    await attended(learning, trainer)
+    with pytest.raises(BadInput, match="a later training went on"):
+        await learning.again(begun.id, by="bob")
+    third = await learning.again(again.id, by="bob")
+    trainer.stopped.clear()
+    await learning.stop(third.id, by="bob")
+    # What it was to go on with may rest under the name of an earlier one
+    assert trainer.stopped == dict.fromkeys((begun.id, again.id, third.id), "bob")
+    refused = await learning.start(by="ada")
+    trainer.said.append(News(refused.id, 1, problem="train without it", refused=True))
+    await attended(learning, trainer)
     last = await learning.start(by="ada")
     trainer.said.append(News(last.id, 1, outcome=await outcome(road)))
     await attended(learning, trainer)
-    for id in (again.id, last.id):
+    for id in (third.id, refused.id, last.id):
         with pytest.raises(BadInput, match="did not break off"):
             await learning.again(id, by="ada")
-    await learning.promote(last.id, by="ada")
+    for id in (begun.id, again.id):
+        with pytest.raises(BadInput, match="a later training went on"):
+            await learning.again(id, by="ada")
+    assert await road.store.read(lambda tx: tx.trainings.running("default")) is None
+
+
+async def test_what_broke_off_is_not_gone_on_with_under_another_model_or_without_its_turns(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    first = await learning.start(by="ada")
+    trainer.said.append(News(first.id, 1, outcome=await outcome(road)))
+    await attended(learning, trainer)
+    await taught(road)
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, problem="The training process was killed"))
+    await attended(learning, trainer)
+    await learning.promote(first.id, by="ada")
     with pytest.raises(NotAllowed, match="another model is in force"):
         await learning.again(begun.id, by="ada")
     await learning.ship(by="ada")
-    road.store.blobs.delete(begun.snapshot)
-    with pytest.raises(BadInput, match="is gone by now"):
-        await learning.again(begun.id, by="ada")
+    turns = read(road.store.blobs.get(begun.snapshot)).turns
+    for gone in (turns, begun.snapshot):
+        road.store.blobs.delete(gone)
+        with pytest.raises(BadInput, match="is gone by now"):
+            await learning.again(begun.id, by="ada")
+    assert await road.store.read(lambda tx: tx.trainings.running("default")) is None
 
 
 async def test_an_admin_stops_one_that_waits_or_runs(

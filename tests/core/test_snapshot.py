@@ -56,5 +56,5 @@ def test_turns_that_are_gone_are_said(tmp_path: Path) -> None:
 
 def test_one_of_another_version_is_refused_in_a_sentence() -> None:
     old = b'{"knowledge": {"title": "Shop"}, "turns": [{"id": "1", "conversation": "a", "at": 5}], "model": ""}'
-    with pytest.raises(BadInput, match=r"Another version of Polydesk .* Start it again\."):
+    with pytest.raises(BadInput, match=r"Another version of Polydesk .* Start a new one\."):
         read(old)

@@ -13,15 +13,18 @@ from core.training import News, Order
 class FakeTrainer:
     """Keeps what it was sent; says what tests put into `said`.
 
-    `away` is a broker that cannot be reached, `deaf` one that was lost after it told news.
+    `away` is a broker that cannot be reached, `deaf` one that was lost after it told news, `mute` one that was lost
+    after it told who lives.
     """
 
     sent: list[Order] = field(default_factory=list)
     stopped: dict[str, str] = field(default_factory=dict)
+    given_up: list[str] = field(default_factory=list)
     said: list[News] = field(default_factory=list)
     working: dict[str, frozenset[str]] = field(default_factory=lambda: {"worker": frozenset()})
     away: bool = False
     deaf: bool = False
+    mute: bool = False
 
     def _reached(self) -> None:
         if self.away:
@@ -34,6 +37,12 @@ class FakeTrainer:
     async def stop(self, training: str, by: str) -> None:
         self._reached()
         self.stopped[training] = by
+
+    async def give_up(self, training: str) -> None:
+        self._reached()
+        if self.mute:
+            raise Retry("the broker cannot be reached")
+        self.given_up.append(training)
 
     async def news(self, seconds: float) -> News | None:
         self._reached()

@@ -40,7 +40,7 @@ def begun(folder: Path) -> Path:
 
 
 def killed(place: Configuration, snapshot: str = SNAPSHOT) -> Path:
-    with pytest.raises(SystemExit), resting.place(place, snapshot) as folder:
+    with pytest.raises(SystemExit), resting.place(place, snapshot, "t1") as folder:
         begun(folder)
         (folder / "kb").mkdir()
         raise SystemExit
@@ -49,11 +49,11 @@ def killed(place: Configuration, snapshot: str = SNAPSHOT) -> Path:
 
 def test_what_was_done_waits_for_the_same_training_and_goes_with_its_end(place: Configuration) -> None:
     folder = killed(place)
-    assert folder.stat().st_mode & 0o777 == 0o700
-    with resting.place(place, "b" * 64) as other:
-        assert other != folder and not list(other.iterdir())
+    assert [one.stat().st_mode & 0o777 for one in (folder, folder.parent)] == [0o700, 0o700]
+    with resting.place(place, "b" * 64, "t2") as other:
+        assert other != folder and not (other / "model").exists()
     assert folder.exists() and not other.exists()
-    with resting.place(place, SNAPSHOT) as again:
+    with resting.place(place, SNAPSHOT, "t1") as again:
         assert again == folder and (again / "model" / "work" / "heard.db").exists()
         assert not (again / "kb").exists()  # it is unpacked anew
     assert not folder.exists()
@@ -61,10 +61,10 @@ def test_what_was_done_waits_for_the_same_training_and_goes_with_its_end(place: 
 
 def test_what_was_refused_stopped_or_not_begun_leaves_nothing(place: Configuration) -> None:
     folder = killed(place)
-    with pytest.raises(BadInput), resting.place(place, SNAPSHOT):
+    with pytest.raises(BadInput), resting.place(place, SNAPSHOT, "t1"):
         raise BadInput("no such strategy")
     assert not folder.exists()
-    with pytest.raises(OSError), resting.place(place, SNAPSHOT) as folder:
+    with pytest.raises(OSError), resting.place(place, SNAPSHOT, "t1") as folder:
         (folder / "history.jsonl").write_text("where is my parcel")
         raise OSError
     assert not folder.exists()
@@ -86,12 +86,38 @@ def test_a_day_later_nobody_goes_on_with_it(place: Configuration) -> None:
     assert not folder.exists() and young.exists()
 
 
+def test_what_was_stopped_while_no_worker_lived_goes_with_the_next_sweep(place: Configuration) -> None:
+    """Given workers that were killed, when an admin stops what they did before it is given up, then nothing rests."""
+    folder, other = killed(place), killed(place, "b" * 64)
+    with pytest.raises(SystemExit), resting.place(place, "b" * 64, "t2"):  # it went on under another name
+        raise SystemExit
+    resting.sweep(place, lambda training: training == "t1")
+    assert not folder.exists() and other.exists()
+
+
+def test_what_an_earlier_version_left_goes_once_nobody_works_there(place: Configuration) -> None:
+    rooms = place.encodings.with_name("training")
+    dead, alive = rooms / "4711-abc", rooms / "7-xyz"
+    for room in (dead, alive):
+        room.mkdir(parents=True)
+        (room / "history.jsonl").write_text("where is my parcel")
+    rooms.with_name("training.lock").touch()
+    for path in (dead / "history.jsonl", dead):
+        os.utime(path, (0, time.time() - resting.QUIET - 60))
+    resting.sweep(place)
+    assert not dead.exists() and (alive / "history.jsonl").exists()
+    for path in (alive / "history.jsonl", alive):
+        os.utime(path, (0, time.time() - resting.QUIET - 60))
+    resting.sweep(place)
+    assert not rooms.exists() and not rooms.with_name("training.lock").exists()
+
+
 def test_two_trainings_do_not_share_a_folder(place: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resting, "PATIENCE", 0.3)
     with (
-        resting.place(place, SNAPSHOT),
+        resting.place(place, SNAPSHOT, "t1"),
         pytest.raises(Retry, match="another training works"),
-        resting.place(place, SNAPSHOT),
+        resting.place(place, SNAPSHOT, "t1"),
     ):
         raise AssertionError
     assert not list(place.encodings.parent.glob("training-kept/*"))
@@ -105,7 +131,7 @@ def test_what_is_unpacked_twice_is_taken_for_the_same(place: Configuration) -> N
     snapshot = Snapshot(KnowledgeBase("Shop", entries=(entry,)))
     marks = []
     for _ in range(2):
-        with pytest.raises(SystemExit), resting.place(place, SNAPSHOT) as folder:
+        with pytest.raises(SystemExit), resting.place(place, SNAPSHOT, "t1") as folder:
             kb, _ = unpacked(snapshot, folder, blobs)
             resting.settle(folder)
             marks.append(inputs(load(kb), History(()), place, finetune=True))

@@ -18,8 +18,8 @@ from core.errors import BadInput
 from core.knowledge.entries import Entry, KnowledgeBase
 from core.snapshot import Snapshot
 from core.store.blobs import BlobFolder
-from core.training import AUTO, STRATEGIES, News, Options, Order
-from workers import training
+from core.training import AUTO, STRATEGIES, Halt, News, Options, Order
+from workers import resting, training
 from workers.configuration import Configuration, from_environment
 from workers.leash import LEASH
 from workers.model.trained import FUSIONS, Trained
@@ -50,7 +50,13 @@ def test_what_is_wrong_is_said_in_a_sentence(place: Configuration) -> None:
     said: list[News] = []
     training.supervise(Order("t1", "0" * 64), said.append, place)
     assert [one.seq for one in said] == list(range(1, len(said) + 1))
-    assert said[-1].training == "t1" and "is missing" in said[-1].problem and left(place) == []
+    assert said[-1].training == "t1" and "is missing" in said[-1].problem and not said[-1].refused and left(place) == []
+
+
+def test_what_would_be_refused_again_is_told_from_what_broke_off(place: Configuration) -> None:
+    said: list[News] = []
+    training.supervise(Order("t1", BlobFolder(place.blobs).put(b"of another version")), said.append, place)
+    assert "Another version" in said[-1].problem and said[-1].refused and left(place) == []
 
 
 def test_a_killed_process_is_told_and_leaves_nothing_that_customers_wrote(
@@ -120,8 +126,8 @@ def test_an_admin_stops_it_while_it_runs_and_nothing_of_it_stays(
 ) -> None:
     monkeypatch.setattr(training, "LOOK", 0.01)
     said: list[News] = []
-    wanted: list[str] = []
-    halted = lambda: wanted[0] if wanted else ""  # noqa: E731
+    wanted: list[Halt] = []
+    halted = lambda: wanted[0] if wanted else None  # noqa: E731
     running = threading.Thread(target=training.supervise, args=(order_of(place), said.append, place, halted))
     running.start()
     end = time.monotonic() + 30
@@ -129,7 +135,7 @@ def test_an_admin_stops_it_while_it_runs_and_nothing_of_it_stays(
         assert time.monotonic() < end and running.is_alive(), said
         time.sleep(0.002)
     (child,) = training._running
-    wanted.append("Ada")
+    wanted.append(Halt("Ada"))
     running.join(30)
     assert (said[-1].problem, said[-1].stopped_by, left(place)) == ("Stopped by Ada", "Ada", [])
     assert child.poll() is not None and not training._running
@@ -141,16 +147,31 @@ def test_one_that_does_not_end_when_it_is_told_is_killed(place: Configuration, m
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None and child.stdout.readline()
-        with training._halting(child, lambda: "Ada") as halt:
+        with training._halting(child, lambda: Halt("Ada")) as halts:
             assert child.wait(30) == -signal.SIGKILL
-        assert halt == ["Ada"]
+        assert halts == [Halt("Ada")]
 
 
 def test_one_that_was_stopped_in_the_queue_is_not_begun(place: Configuration) -> None:
     said: list[News] = []
-    training.supervise(order_of(place), said.append, place, lambda: "Ada")
+    training.supervise(order_of(place), said.append, place, lambda: Halt("Ada"))
     assert [(one.problem, one.stopped_by) for one in said] == [("Stopped by Ada", "Ada")]
     assert left(place) == [] and not training._running
+
+
+def test_what_was_given_up_ends_without_an_admin_and_waits_to_be_started_again(
+    place: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "LOOK", 0.01)
+    order, said = order_of(place), list[News]()
+    work = resting._folder(place, order.snapshot) / "model" / "work"
+    work.mkdir(parents=True)
+    for halted in (lambda: Halt(), lambda: Halt() if training._running else None):  # in the queue, as it runs
+        training.supervise(order, said.append, place, halted)
+        assert "was cut off" in said[-1].problem and said[-1].last and not said[-1].stopped_by
+        assert work.exists()
+    training.supervise(order, said.append, place, lambda: Halt("Ada"))
+    assert not work.exists()
 
 
 def test_every_strategy_that_an_order_may_name_is_there() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from core import wire
 from core.errors import BadInput
-from core.knowledge.entries import NONE, KnowledgeBase
+from core.knowledge.entries import NONE, KnowledgeBase, english
 from core.knowledge.history import Splits
 from workers.configuration import Configuration
 from workers.model import hub, metrics
@@ -41,7 +41,7 @@ def offered(configuration: Configuration, knowledge: KnowledgeBase) -> Path:
         BadInput: it is another one than the built-in English encoder; says what to do.
     """
     built_in = configuration.text_model in (AUTO, MINILM)
-    if built_in and knowledge.language.lower().replace("_", "-").split("-")[0] == "en":
+    if built_in and english(knowledge.language):
         return fetch.folder(configuration.models, "text-en")
     what = (
         f"the knowledge base's language is {knowledge.language}"

@@ -21,6 +21,7 @@ from workers.train.log import HELD_OUT, TRAINING, Log
 from workers.train.notes import put
 from workers.train.place import LOG, NOTE, WORK, must_be_ours
 
+_ELSEWHERE = ("redis_url", "blobs", "models", "encodings", "threads", "log_level")  # settings that change no result
 FORM = 2  # of what is kept; another number is not gone on with
 
 
@@ -81,14 +82,12 @@ class Work:
 
 
 def inputs(knowledge: KnowledgeBase, past: History, configuration: Configuration, **options: object) -> str:
-    """Names what decides how a training goes: its files, settings, options."""
+    """Names what decides how a training goes: its files, settings, options; not where things lie, which may change."""
     files = [
         *(photo for entry in knowledge.live for photo in entry.photos),
         *(file for one in past.examples for file in (*one.photos, *one.voices)),
     ]
-    settings = {
-        name: str(value) for name, value in asdict(configuration).items() if name not in ("threads", "log_level")
-    }
+    settings = {name: str(value) for name, value in asdict(configuration).items() if name not in _ELSEWHERE}
     plain = json.dumps([wire.dump(knowledge), wire.dump(past), settings, options, list(_stamps(files))])
     return hashlib.sha256(plain.encode()).hexdigest()
 

@@ -11,6 +11,7 @@ from core.errors import BadInput
 from core.knowledge.files import load
 from core.knowledge.history import Example, History, load_history
 from core.knowledge.lint import Finding, lint
+from core.training import AUTO
 from workers.configuration import Configuration
 from workers.local import Local
 from workers.model.sessions import calm
@@ -25,8 +26,6 @@ from workers.train.parting import ground
 from workers.train.place import LOG
 from workers.train.report import write
 from workers.train.resuming import Work, inputs
-
-AUTO = "auto"  # the learned gate or fixed weights
 
 
 def train(

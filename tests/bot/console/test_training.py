@@ -86,7 +86,10 @@ async def test_it_is_started_followed_and_promoted_here(house: House, admin: Vis
 
 async def test_it_is_started_as_wished_and_told_how(house: House, admin: Visit) -> None:
     page = await text(admin)
-    assert "Fine-tune the text encoder (minutes to hours on a CPU; English knowledge bases)" in page
+    assert (
+        "Fine-tune the text encoder (minutes to hours on a CPU; for the built-in encoder and English knowledge bases)"
+        in page
+    )
     assert set(STRATEGIES) == {*_STRATEGIES} == {*re.findall(r'name="strategy" value="(\w+)"', page)}
     assert 'value="auto" checked' in page and " disabled>" not in page
     refused = await admin.post("/console/training/start", data={"strategy": "magic"})
@@ -153,10 +156,18 @@ async def test_one_that_broke_off_is_started_again_here(house: House, admin: Vis
     assert running is not None
     await admin.post(f"/console/training/{running.id}/stop")
     page = await text(admin)
-    assert f"{running.id}/again" not in page and f"{begun.id}/again" in page
-    house.store.blobs.delete(begun.snapshot)  # a day has gone by
-    assert "Start again" not in await text(admin)
+    # The folder was cleared: nothing is left to go on with
+    assert f"{running.id}/again" not in page and f"{begun.id}/again" not in page
     assert (await admin.post(f"/console/training/{begun.id}/again")).status_code == 400
+    refused = await house.learning.start(by=ADMIN)
+    await house.learning.hear(News(refused.id, 1, problem="train without it", refused=True))
+    assert "Train without it." in (page := await text(admin)) and "Start again" not in page
+    last = await house.learning.start(by=ADMIN)
+    await house.learning.hear(News(last.id, 1, problem="The training process was killed"))
+    assert f"{last.id}/again" in await text(admin)
+    house.store.blobs.delete(last.snapshot)  # a day has gone by
+    assert "Start again" not in await text(admin)
+    assert (await admin.post(f"/console/training/{last.id}/again")).status_code == 400
 
 
 async def test_what_failed_the_gate_can_be_looked_at_only(house: House, admin: Visit) -> None:

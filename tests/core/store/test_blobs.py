@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import threading
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from core.errors import BadInput, Broken, Retry
-from core.store.blobs import BlobFolder, valid_sha
+from core.store.blobs import BlobFolder, Scratch, valid_sha
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_what_grew_without_a_name_is_put_and_read_line_by_line(folder) -> None:
         file.write(b"one\n")
         assert list(folder.root.iterdir()) == []  # nothing of it is left, whoever kills us
         file.write(b"two\n")
-        sha = folder.put_file(file)
+        sha = file.put()
     assert list(folder.lines(sha)) == [b"one\n", b"two\n"] and folder.put(b"one\ntwo\n") == sha
     folder.path(sha).write_bytes(b"one\nbut\n")
     with pytest.raises(Broken, match="damaged"):
@@ -76,8 +77,19 @@ def test_what_grew_without_a_name_is_put_and_read_line_by_line(folder) -> None:
 
 
 def test_no_room_for_what_grows_is_said(folder) -> None:
-    with pytest.raises(Retry, match="no room"), folder.scratch():
-        raise OSError(errno.ENOSPC, "No space left on device")
+    with closing(Scratch(folder, Path("/dev/full").open("wb"))) as file:
+        with pytest.raises(Retry, match="no room"):
+            for _ in range(100):
+                file.write(b"more and more" * 100)
+        file.write(b"a little")  # it is in memory still
+        with pytest.raises(Retry, match="no room"):
+            file.put()
+
+
+def test_who_reads_what_is_to_be_written_fails_with_words_of_its_own(folder) -> None:
+    with pytest.raises(ConnectionError, match="the database"), folder.scratch() as file:
+        file.write(b"one\n")
+        raise ConnectionError("the database was lost")
 
 
 @pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 64 + "\n", "a/" * 32])

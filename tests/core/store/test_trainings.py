@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from core.errors import NotAllowed
 from core.knowledge.entries import KnowledgeBase
@@ -79,6 +80,24 @@ async def test_what_one_that_failed_learned_from_is_kept_for_a_day(store: Store,
     row = await begun(store)
     await store.write(lambda tx: tx.trainings.end(row.id, problem="Stopped by bob", stopped_by="bob"))
     assert await wanted(store) == set()
+
+
+async def test_the_end_of_one_lets_go_of_what_earlier_ones_on_the_same_kept(store: Store) -> None:
+    async def end(row: TrainingRow, **told: Any) -> TrainingRow | None:
+        await store.write(lambda tx: tx.trainings.end(row.id, **told))
+        return await store.read(lambda tx: tx.trainings.get(row.id))
+
+    for told in ({"outcome": OUTCOME}, {"problem": "Stopped", "stopped_by": "bob"}, {"problem": "no", "refused": True}):
+        first = await end(await begun(store), problem="killed")
+        second = await begun(store)
+        latest = await store.read(lambda tx: tx.trainings.latest("kb", SNAPSHOT))
+        assert latest == second and first and first.broken_off and not second.broken_off
+        other = await begun(store, kb_id="other")  # whose training goes on
+        found = await end(second, **told)
+        assert found and not found.broken_off and found.refused == ("refused" in told)
+        assert {SNAPSHOT, TURNS} <= await wanted(store)
+        await end(other, outcome=OUTCOME)
+        assert not {SNAPSHOT, TURNS, BEFORE} & await wanted(store), told
 
 
 async def test_blobs_live_as_long_as_somebody_needs_them(store: Store, clock) -> None:  # type: ignore[no-untyped-def]
