@@ -13,7 +13,7 @@ import structlog
 from core import wire
 from core.asking import Prediction, Question
 from core.errors import Broken, PolydeskError
-from core.knowledge.entries import KnowledgeBase, Release
+from core.knowledge.entries import KnowledgeBase, Release, english
 from core.knowledge.lint import Finding
 from core.store.blobs import BlobFolder
 from workers import media
@@ -63,10 +63,7 @@ class _Case:
 
     @property
     def sounds(self) -> bool:
-        """Whether phrases have to be known by their sounds: for English voice notes.
-
-        Also for a question that holds nothing, with which a release is read before any customer has to wait for it.
-        """
+        """Whether phrases are known by their sounds for it: an English voice note, or nothing that says otherwise."""
         return self.tongue.language == "en" and (self.perceived.transcript is not None or self.perceived.empty)
 
 
@@ -240,9 +237,9 @@ class Engine:
         perceived = perceive(question, senses, self._read)
         words = " ".join((question.text, perceived.transcript.text if perceived.transcript else ""))
         tongue = spoken(words, question.language, release.knowledge, self._shelf.language)
-        english = release.knowledge.language.startswith("en") and tongue.language == "en"
+        native = english(release.knowledge.language) and tongue.language == "en"
         try:
-            encoder = shelf.text("en" if english else "")
+            encoder = shelf.text("en" if native else "")
         except Broken as problem:
             if self._released is None or shelf is self._shelf:
                 raise
@@ -257,7 +254,9 @@ class Engine:
 
     def _answer(self, cases: Sequence[_Case]) -> list[Prediction]:
         first = cases[0]
-        voices = self._photos and any(case.sounds for case in cases)
+        # A release is read with a question that holds nothing when it is published, so that no customer waits for it;
+        # voice notes come to processes that look at photos.
+        voices = any(case.sounds and (self._photos or not case.perceived.empty) for case in cases)
         known = self._adapt(first, voices=voices)
         adapted = known.adapted
         heard = hear([self._said(case) for case in cases], first.encoder, adapted.spelling)

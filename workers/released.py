@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.errors import BadInput, Broken
-from core.knowledge.entries import KnowledgeBase, Release
+from core.knowledge.entries import KnowledgeBase, Release, english
 from workers.model.shelf import Shelf
 from workers.model.trained import Trained
 from workers.models import Models
@@ -73,4 +73,4 @@ class Released:
 
 def tag(knowledge: KnowledgeBase) -> str:
     """The tag of the text encoder for a knowledge base's own language."""
-    return "en" if knowledge.language.startswith("en") else knowledge.language
+    return "en" if english(knowledge.language) else knowledge.language

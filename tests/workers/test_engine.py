@@ -232,6 +232,9 @@ def test_phrases_are_known_by_their_sounds_before_the_first_voice_note(models_di
     assert first.entry == "iced-mocha"
     scores = [{one.entry: one.score for one in found.candidates}["iced-mocha"] for found in (typed, first)]
     assert scores[1] > scores[0] + 0.05
+    # Nor does it matter whether photos are looked at
+    seen = ask(Engine(Garbling(models_dir), read, release, cache, photos=False), release="drinks", voices=("silence",))
+    assert seen.candidates == first.candidates
     # What publishing asks beforehand leaves nothing to learn; a text worker never learns it
     for photos, known in ((True, True), (False, False)):
         fresh = Engine(Garbling(models_dir), read, release, cache, photos=photos)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.knowledge.entries import KnowledgeBase
+from core.knowledge.entries import KnowledgeBase, english
 from workers.model import pronunciation
 from workers.model.calibration import Calibration, Outcomes, Thresholds, calibrate, prior, thresholds
 from workers.model.encodings import EncodingCache, Remembered, encoded
@@ -86,7 +86,7 @@ def adapt(
         words=None if tower is None or not said.texts else tower.encode_words(said.texts),
         talk=small_talk(text, cache),
         thresholds=limits,
-        spelling=spelling(said.texts) if _english(knowledge) else Spelling(),
+        spelling=spelling(said.texts) if english(knowledge.language) else Spelling(),
         encoder=text.digest,
     )
 
@@ -99,16 +99,12 @@ def voiced(
     It takes about as long as to adapt to the words, so it is done when the first voice note comes; only English is
     known by its sounds. The arguments are those of `adapt`.
     """
-    if adapted.heard is not None or adapted.texts is None or not _english(knowledge):
+    if adapted.heard is not None or adapted.texts is None or not english(knowledge.language):
         return adapted
     cache = cache if cache is not None else Remembered()
     strange = _strange(knowledge, text, cache)
     heard, _ = _texts(phrases_of(knowledge), text, cache, strange, knowledge.error_budget, pronunciation.count)
     return replace(adapted, heard=heard)
-
-
-def _english(knowledge: KnowledgeBase) -> bool:
-    return knowledge.language.split("-")[0] == "en"
 
 
 def _strange(knowledge: KnowledgeBase, text: TextEncoder, cache: EncodingCache) -> tuple[list[str], Floats]:

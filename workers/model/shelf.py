@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from core.knowledge.entries import english
 from workers.configuration import Configuration
 from workers.model import hub
 from workers.model.ports import ImageEncoder, LanguageIdentifier, SpeechRecogniser, TextEncoder, TextReader
@@ -127,7 +128,7 @@ class Shelf:
         """A built-in text encoder's name, or where another is found."""
         name = self._names["text"]
         if name == AUTO:
-            name = MINILM if language.lower().replace("_", "-").split("-")[0] == "en" else MULTILINGUAL
+            name = MINILM if english(language) else MULTILINGUAL
         return str(self._english) if name == MINILM and self._english is not None else name
 
     @property
