@@ -226,7 +226,7 @@ class Engine:
         """
         encoder = self.encoder(knowledge)
         learned = self._learn(knowledge, encoder, trained, self._shelf)
-        return learned if not voices else voiced(learned, trained.taught(knowledge), text=encoder, cache=self._cache)
+        return voiced(learned, _taught(knowledge, trained), text=encoder, cache=self._cache) if voices else learned
 
     def _case(self, question: Question) -> _Case:
         release = self._known(question.release)
@@ -367,7 +367,7 @@ class Engine:
             while len(self._adapted) > _KEPT:
                 self._adapted.popitem(last=False)
         if voices and known.adapted.heard is None:
-            taught = trained.taught(knowledge) if trained else knowledge
+            taught = _taught(knowledge, trained)
             adapted = voiced(known.adapted, taught, text=case.encoder, cache=self._cache)
             known = self._adapted[place] = replace(known, adapted=adapted)
         self._adapted.move_to_end(place)
@@ -376,9 +376,14 @@ class Engine:
     def _learn(self, knowledge: KnowledgeBase, encoder: TextEncoder, trained: Trained | None, shelf: Shelf) -> Adapted:
         image = shelf.image if self._photos else None
         return adapt(
-            trained.taught(knowledge) if trained else knowledge,
+            _taught(knowledge, trained),
             text=encoder,
             photos=self._examples.vectors(knowledge, trained, image) if image is not None else {},
             tower=image if isinstance(image, WordTower) else None,
             cache=self._cache,
         )
+
+
+def _taught(knowledge: KnowledgeBase, trained: Trained | None) -> KnowledgeBase:
+    """A knowledge base with what a model has learned about it, as it is without one."""
+    return trained.taught(knowledge) if trained else knowledge

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,18 +60,26 @@ def test_what_would_be_refused_again_is_told_from_what_broke_off(place: Configur
     assert "Another version" in said[-1].problem and said[-1].refused and left(place) == []
 
 
+def at_work(
+    place: Configuration, said: list[News], halted: Callable[[], Halt | None] = lambda: None
+) -> tuple[threading.Thread, subprocess.Popen[bytes]]:
+    """A training that is supervised, with its child, once that has unpacked something."""
+    running = threading.Thread(target=training.supervise, args=(order_of(place), said.append, place, halted))
+    running.start()
+    end = time.monotonic() + 30
+    while not left(place):
+        assert time.monotonic() < end and running.is_alive(), said
+        time.sleep(0.002)
+    (child,) = training._running
+    return running, child
+
+
 def test_a_killed_process_is_told_and_leaves_nothing_that_customers_wrote(
     place: Configuration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number, words in ((signal.SIGKILL, "ran out of memory"), (signal.SIGABRT, "ended unexpectedly")):
         said: list[News] = []
-        running = threading.Thread(target=training.supervise, args=(order_of(place), said.append, place))
-        running.start()
-        end = time.monotonic() + 30
-        while not left(place):
-            assert time.monotonic() < end and running.is_alive(), said
-            time.sleep(0.002)
-        (child,) = training._running
+        running, child = at_work(place, said)
         os.kill(child.pid, number)
         running.join(30)
         assert words in said[-1].problem and left(place) == [], said
@@ -128,13 +137,7 @@ def test_an_admin_stops_it_while_it_runs_and_nothing_of_it_stays(
     said: list[News] = []
     wanted: list[Halt] = []
     halted = lambda: wanted[0] if wanted else None  # noqa: E731
-    running = threading.Thread(target=training.supervise, args=(order_of(place), said.append, place, halted))
-    running.start()
-    end = time.monotonic() + 30
-    while not left(place):
-        assert time.monotonic() < end and running.is_alive(), said
-        time.sleep(0.002)
-    (child,) = training._running
+    running, child = at_work(place, said, halted)
     wanted.append(Halt("Ada"))
     running.join(30)
     assert (said[-1].problem, said[-1].stopped_by, left(place)) == ("Stopped by Ada", "Ada", [])
