@@ -33,6 +33,7 @@ from core.knowledge.spreadsheet import from_csv, to_csv
 from core.knowledge.zips import from_zip
 from core.publishing import Publishing
 from core.store.store import Store
+from core.texts.plurals import plural
 
 SHIPPED = "shipped"  # instead of a model's folder
 
@@ -58,11 +59,8 @@ def import_(
             else:
                 knowledge = load_file(path, look=True)
             after = await publishing.bring_in(knowledge, merge=merge, by="import")
-        many = len(after.entries)
-        typer.echo(
-            f"The draft has {many} {'entry' if many == 1 else 'entries'} now. Make it live: polydesk kb publish",
-            err=True,
-        )
+        entries = plural(len(after.entries), "entry")
+        typer.echo(f"The draft has {entries} now. Make it live: polydesk kb publish", err=True)
 
     _with(bring_in)
 
@@ -210,11 +208,7 @@ def _show(knowledge: KnowledgeBase, more: tuple[Finding, ...]) -> None:
     found = (*findings(knowledge), *more)
     for finding in found:
         typer.echo(finding.message)
-    entries, warnings = len(knowledge.entries), len(found)
-    typer.echo(
-        f"{entries} {'entry' if entries == 1 else 'entries'}, {warnings} {'warning' if warnings == 1 else 'warnings'}.",
-        err=True,
-    )
+    typer.echo(f"{plural(len(knowledge.entries), 'entry')}, {plural(len(found), 'warning')}.", err=True)
 
 
 def _with(work: Callable[[Publishing], Awaitable[None]]) -> None:

@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from core.knowledge.entries import NONE
+from core.texts.plurals import plural
 from workers.model.selective import Selected, needed
 from workers.train import plots
 from workers.train.plots import known
@@ -308,9 +309,3 @@ def duration(seconds: Number) -> str:
 def times(many: int) -> str:
     """`once`, `twice`, `3 times`."""
     return {1: "once", 2: "twice"}.get(many, f"{many} times")
-
-
-def plural(many: int, word: str) -> str:
-    """`1 question`, `2 questions`, `3 entries`."""
-    words = f"{word[:-1]}ies" if word.endswith("y") and word[-2] not in "aeiou" else f"{word}s"
-    return f"{many} {word if many == 1 else words}"
