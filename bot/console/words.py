@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from adapters.web.render import html as _web
 from bot.console.evidence import SHORT, card, rows
 from core.conversation import Conversation, Owner
 from core.fetching import LARGEST
+from core.knowledge.lint import Finding
 
 _REASONS = {
     "asked": "asked for a person",
@@ -100,6 +102,16 @@ def sentence(text: str) -> str:
     return begun if begun.endswith((".", "!", "?")) else f"{begun}."
 
 
+def finding(found: Finding) -> Markup:
+    """A finding's words; the entries that they name lead to their pages."""
+    words = str(escape(found.message))
+    if not found.entries:
+        return Markup(words)
+    longest_first = "|".join(re.escape(id) for id in sorted(found.entries, key=len, reverse=True))
+    link = r'<a href="/console/knowledge/entry/\1">\1</a>'
+    return Markup(re.sub(rf"(?<![\w-])({longest_first})(?![\w-])", link, words))
+
+
 def percent(share: float) -> str:
     """A share between 0 and 1, for people."""
     return f"{100 * share:.0f} %"
@@ -125,6 +137,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "problem": problem,
     "percent": percent,
     "sentence": sentence,
+    "finding": finding,
     "rows": rows,
     "card": card,
     "channel": lambda name: SHORT.get(name, name.replace("_", " ")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -107,7 +107,7 @@ def _languages(live: tuple[Entry, ...], language: str) -> Iterator[Finding]:
     for tag in sorted({tag for entry in live for tag in entry.answer} - {language}):
         lacking = [entry.id for entry in live if tag not in entry.answer]
         if lacking:
-            message = f"{len(lacking)} of {len(live)} entries have no answer in {tag}, others have: {_list(lacking)}"
+            message = f"{_lack(lacking, live)} no answer in {tag}, others have: {_list(lacking)}"
             yield Finding("missing-language", message, tuple(lacking))
 
 
@@ -145,7 +145,7 @@ def _cases(knowledge: KnowledgeBase) -> Iterator[Finding]:
     expected = {case.expect for case in knowledge.cases}
     untested = [entry.id for entry in knowledge.live if entry.id not in expected]
     if untested:
-        message = f"{len(untested)} of {len(knowledge.live)} entries have no case: {_list(untested)}"
+        message = f"{_lack(untested, knowledge.live)} no case: {_list(untested)}"
         yield Finding("untested", message, tuple(untested))
     if NONE not in expected:
         yield Finding(
@@ -154,6 +154,10 @@ def _cases(knowledge: KnowledgeBase) -> Iterator[Finding]:
     disabled = sorted(expected & {entry.id for entry in knowledge.entries if not entry.enabled})
     if disabled:
         yield Finding("disabled-case", f"cases expect entries that are disabled: {_list(disabled)}", tuple(disabled))
+
+
+def _lack(lacking: Sized, among: Sized) -> str:
+    return f"{len(lacking)} of {len(among)} entries {'has' if len(lacking) == 1 else 'have'}"
 
 
 def _list(names: Iterable[str]) -> str:

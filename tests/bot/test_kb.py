@@ -177,7 +177,7 @@ def test_a_model_that_was_not_promoted_is_published_only_anyway(shop: Path) -> N
     publish(model=str(folder), anyway=True)
     assert live(shop)[0].number == 2 and live(shop)[1] == packed(folder)
     publish(model="shipped")
-    told.write_text(dumps(replace(results, promotion=Promotion(True, "it is not worse on any of them"))))
+    told.write_text(dumps(replace(results, promotion=Promotion(True, "it is not worse in anything that was compared"))))
     publish(model=str(folder))
     assert live(shop)[0].number == 4 and live(shop)[1] == packed(folder)
 

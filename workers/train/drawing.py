@@ -44,12 +44,12 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def percents(*axes: Any) -> None:
-    """Ticks of these axes read as percent."""
+def percents(*axes: Any, ticks: int = 6) -> None:
+    """Ticks of these axes read as percent, at most one more than `ticks`."""
     from matplotlib.ticker import MaxNLocator
 
     for axis in axes:
-        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
         axis.set_major_formatter(lambda share, _: f"{round(100 * share, 4):g} %")
 
 

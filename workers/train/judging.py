@@ -148,7 +148,7 @@ def promotion(
         return told.Promotion(False, "none of the cases and held-out conversations could be judged by", ())
     promoted = all(check.passed for check in checks)
     failed = ", ".join(check.what for check in checks if not check.passed)
-    why = "it is not worse on any of them" if promoted else f"it is worse on: {failed}"
+    why = "it is not worse in anything that was compared" if promoted else f"it is worse on: {failed}"
     return told.Promotion(promoted, why + instead, tuple(checks))
 
 

@@ -286,7 +286,7 @@ def comparison(results: Results) -> str:
         axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="right entry found")
         axes.tick_params(length=0, labelcolor=INK)
         axes.tick_params(axis="x", labelcolor=SOFT)
-        percents(axes.xaxis)
+        percents(axes.xaxis, ticks=4)
         axes.grid(True, axis="x")
     return done[0]
 

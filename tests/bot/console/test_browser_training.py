@@ -57,7 +57,7 @@ async def test_a_training_is_followed_live_and_promoted_by_a_tap(gateway: Gatewa
         await say(gateway, 2, stage="comparison", done=7, total=290)
         await expect(page.locator(".stage")).to_contain_text("Comparing it with the model in force 7 of 290")
         kept = [await gateway.store.keep(b"a model"), await gateway.store.keep(REPORT)]
-        await say(gateway, 3, outcome=Outcome(*kept, True, "it is not worse on any of them", CHECKS))
+        await say(gateway, 3, outcome=Outcome(*kept, True, "it is not worse in anything that was compared", CHECKS))
         await expect(page.locator(".trainings > li").first).to_contain_text("61.0 % → 78.0 %")
         page.once("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("button", name="Promote").click()
@@ -81,7 +81,11 @@ async def test_a_phone_shows_it_without_scrolling_sideways(gateway: Gateway) -> 
         await log_in(page, ADMIN)
         await page.goto("/console/training")
         await start(page)
-        await say(gateway, 1, outcome=Outcome("a" * 64, "b" * 64, True, "it is not worse on any of them", CHECKS))
+        await say(
+            gateway,
+            1,
+            outcome=Outcome("a" * 64, "b" * 64, True, "it is not worse in anything that was compared", CHECKS),
+        )
         await expect(page.locator(".trainings")).to_contain_text("May be promoted")
         assert await page.locator("main").evaluate("(main) => main.scrollWidth") <= PHONE["width"]
         assert await page.locator("header").evaluate("(bar) => bar.scrollWidth") <= PHONE["width"]

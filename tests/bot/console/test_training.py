@@ -26,7 +26,7 @@ async def ended(house: House, passed: bool = True, model: bytes = b"a model") ->
     """Start a training by the page's own road and let its worker say what came of it."""
     begun = await house.learning.start(by=ADMIN)
     checks = (Check("the right entry in the cases", 0.8, 0.85 if passed else 0.7, passed),)
-    why = "it is not worse on any of them" if passed else "it is worse on: the right entry in the cases"
+    why = "it is not worse in anything that was compared" if passed else "it is worse on: the right entry in the cases"
     kept, report = await house.store.keep(model), await house.store.keep(PAGE)
     await house.learning.hear(News(begun.id, 1, outcome=Outcome(kept, report, passed, why, checks)))
     return begun.id
@@ -73,7 +73,7 @@ async def test_it_is_started_followed_and_promoted_here(house: House, admin: Vis
     assert "The training process was killed." in await text(admin)
     id = await ended(house)
     page = await text(admin)
-    assert "May be promoted: it is not worse on any of them." in page and "80.0 % → 85.0 %" in page
+    assert "May be promoted: it is not worse in anything that was compared." in page and "80.0 % → 85.0 %" in page
     promoted = await admin.post(f"/console/training/{id}/promote")
     assert promoted.status_code == 200 and "Back to the shipped model" in promoted.text
     assert "in force" in promoted.text and f"{id}/promote" not in promoted.text

@@ -91,6 +91,7 @@ def test_cases_that_are_missing():
     assert only(replace(GOOD, cases=CASES[:2])).kind == "no-none-case"
     finding = only(replace(GOOD, cases=CASES[1:]))
     assert (finding.kind, finding.entries) == ("untested", ("broken",))
+    assert finding.message == "1 of 2 entries has no case: broken"
 
 
 def test_overrides_that_ask_for_what_nobody_knows():

@@ -154,7 +154,7 @@ def test_its_figures_are_those_of_the_results() -> None:
         "late chosen", "TF-IDF to be beaten", "ran out of memory", "It is right most often.", "Two cases went wrong.",
         "cases 0.912 0.876 failed", "return: has no variants", "off by 4.2 %, from 17 %", "encoding 12 s, early 10 min",
         "3 entries, 9 ways of asking, 7 example photos", "321 labelled questions", "280 to train on, 40 to choose by",
-        "15 January 2027", "made of 2a", "Not put to use.",
+        "15 January 2027", "made of 2a", "Not to be put to use:",
     ):  # fmt: skip
         assert words in text, words
 
