@@ -336,7 +336,7 @@ def long_texts(draw: st.DrawFn) -> str:
     return (unit * (9000 // max(len(unit), 1) + 1))[: draw(st.integers(8500, 9500))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(long_texts(), st.booleans(), st.integers(0, 3))
 def test_any_long_text_gives_calls_that_telegram_accepts(text: str, choices: bool, pictures: int) -> None:
     reply = Reply(text, choices=(Choice("k", "K"),) if choices else (), pictures=_blobs(pictures))
@@ -347,7 +347,7 @@ def test_any_long_text_gives_calls_that_telegram_accepts(text: str, choices: boo
         assert squeezed("".join(seen)) == squeezed(plain(runs(text, linkable)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(long_texts())
 def test_reading_markdown_swallows_no_words(text: str) -> None:
     """Every letter that is typed is shown, in order; only what Markdown gives a meaning may go."""
