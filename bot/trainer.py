@@ -103,7 +103,7 @@ class CeleryTrainer:
         except BadInput as problem:
             log.error("trainer.not_news", problem=str(problem))
             await self.heard()
-            return None
+            return await self.news(seconds)
 
     async def heard(self) -> None:
         """The news that were told last are noted, and may go.

@@ -58,7 +58,6 @@ class Learning:
         self._monotonic = monotonic
         self._missed_since: tuple[str, float] | None = None
         self._held = ""
-        self._given_up = ""  # of which its worker must be told still
 
     async def taught(self) -> Counter[str]:
         """How many labelled turns there are, by who labelled them (`core.history`: agent, tap, silence)."""
@@ -182,7 +181,10 @@ class Learning:
                 news = await self._trainer.news(left)
                 all_heard = news is None
                 if news is not None:
-                    await self.hear(news)
+                    try:
+                        await self.hear(news)
+                    except BadInput as problem:  # told again and again, it would keep all others from being heard
+                        await self._broken_off(news.training, f"what its worker said cannot be noted: {problem}")
                     await self._trainer.heard()
             if all_heard:  # else its end may be among what still waits
                 await self._look()
@@ -251,42 +253,42 @@ class Learning:
 
     async def _look(self) -> None:
         """Whatever dies says nothing: a training that no living worker holds for a while is over."""
-        await self._tell()
+        holders = await self._trainer.holders()
         row = await self._store.read(lambda tx: tx.trainings.running(self._kb_id))
+        held = frozenset[str]().union(*holders.values())
+        for other in held - {row.id if row else ""}:
+            await self._remind(other)
         if row is None:
             self._missed_since = None
             return
-        holders = await self._trainer.holders()
-        if any(row.id in held for held in holders.values()):
+        if row.id in held:
             self._held, self._missed_since = row.id, None
             return
         taken = row.seq > 0 or self._held == row.id
-        if not taken and holders and all(holders.values()):
-            self._missed_since = None  # it waits behind a training that we gave up
-            return
-        state = f"{row.id} {'taken' if taken else 'lost' if holders else 'waits'}"
+        # A worker takes the next order off the queue while it still ends an earlier training.
+        state = "taken" if taken else "behind" if held else "lost" if holders else "waits"
         now = self._monotonic()
-        if self._missed_since is None or self._missed_since[0] != state:
-            self._missed_since = (state, now)
+        if self._missed_since is None or self._missed_since[0] != row.id + state:
+            self._missed_since = (row.id + state, now)
         missed = now - self._missed_since[1]
-        if taken and missed > LOST:
-            await self._give_up(row.id, "the worker that trained stopped or died before it was done")
-        elif not taken and holders and missed > LOST:
-            await self._give_up(row.id, "the broker forgot the training before a worker took it")
-        elif not taken and missed > LATEST:
-            await self._give_up(row.id, f"no train worker was running for {LATEST / 60:.0f} minutes")
+        if state == "taken" and missed > LOST:
+            await self._broken_off(row.id, "the worker that trained stopped or died before it was done")
+        elif state == "lost" and missed > LOST:
+            await self._broken_off(row.id, "the broker forgot the training before a worker took it")
+        elif state == "behind" and missed > LATEST:
+            await self._broken_off(row.id, f"no train worker was free for {LATEST / 60:.0f} minutes")
+        elif state == "waits" and missed > LATEST:
+            await self._broken_off(row.id, f"no train worker was running for {LATEST / 60:.0f} minutes")
 
-    async def _give_up(self, id: str, why: str) -> None:
-        # The books first: what a worker that was only cut off says, once it is told, must not be its end there.
-        if await self._broken_off(id, why):
-            self._given_up = id
-            await self._tell()
-
-    async def _tell(self) -> None:
-        """Whoever was only cut off ends what was given up, as soon as the broker can be reached."""
-        if self._given_up:
-            await self._trainer.give_up(self._given_up)
-            self._given_up = ""
+    async def _remind(self, id: str) -> None:
+        """A worker holds what is over by the books: it was cut off, or its order came after all. It is to end it."""
+        row = await self._store.read(lambda tx: tx.trainings.get(id))
+        if row is None or row.kb_id != self._kb_id:
+            return
+        if row.broken_off:
+            await self._trainer.give_up(id)
+        elif row.stopped_by:
+            await self._trainer.stop(id, row.stopped_by)
 
     async def _broken_off(self, id: str, why: str) -> bool:
         ended = await self._store.write(lambda tx: tx.trainings.end(id, problem=f"{why}. Start it again."))

@@ -72,6 +72,13 @@ class References:
         wanted = exists().where(blob_refs.c.sha == blobs.c.sha, _alive(now))
         return await self._sql.column(select(blobs.c.sha).where(~wanted).order_by(blobs.c.sha).limit(limit))
 
+    async def hold(self, sha: str) -> None:
+        """Until the transaction ends, nobody begins to want this blob: whoever tries waits, who just did is waited for.
+
+        SQLite has one writer at a time; on PostgreSQL a new reference locks the blob's row, and so does this.
+        """
+        await self._sql.value(select(blobs.c.sha).where(blobs.c.sha == sha).with_for_update())
+
     async def forget(self, sha: str) -> None:
         """Strike a blob from the books; its file is removed by whoever calls this."""
         await self._sql.run(delete(blobs).where(blobs.c.sha == sha))

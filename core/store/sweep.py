@@ -118,6 +118,7 @@ async def _drop(store: Store, sha: str, grace: float, *, strays_only: bool = Fal
 
     async def work(tx: Tx) -> bool:
         """Inside the transaction in which nobody wants it: nobody can begin to until it is over."""
+        await tx.blobs.hold(sha)
         age = folder.age(sha, tx.sql.now / 1000)
         if await tx.blobs.wanted(sha) or (age is not None and age < grace):
             return False

@@ -64,7 +64,7 @@ RESTS_MS = 24 * 3_600_000  # for which one that failed may be gone on with
 
 
 class Trainings:
-    """Trainings of one transaction; one that has ended never changes."""
+    """Trainings of one transaction; one that has ended changes only where it had seemed to break off."""
 
     def __init__(self, sql: Sql) -> None:
         self._sql = sql
@@ -120,12 +120,15 @@ class Trainings:
         """It has ended; model and report are kept for `keep_ms`, longer where a release names them.
 
         What one that broke off learned from is kept for `RESTS_MS`, so that it may be started again; earlier ones on
-        the same need it no more. False when it had ended before: then nothing changes.
+        the same need it no more. False when it had ended before: then nothing changes, but for the newest on what it
+        learned from that seemed to break off, as when its worker was cut off, and came to an outcome after all.
         """
         now = self._sql.now
         said = dump(outcome) if outcome else None
         told = {"outcome": said, "problem": problem, "stopped_by": stopped_by, "refused": refused}
-        change = update(table).where(table.c.id == id, table.c.ended_at == 0)
+        change = update(table).where(table.c.id == id)
+        if outcome is None or not await self._newest_broken_off(id):
+            change = change.where(table.c.ended_at == 0)
         if await self._sql.run(change.values(ended_at=now, **told)) != 1:
             return False
         learned_from = [one.sha for one in await self._refs.of(_owner(id)) if one.kind == "snapshot"]
@@ -155,6 +158,13 @@ class Trainings:
         own = select(table.c.kb_id, table.c.snapshot).where(table.c.id == id).subquery()
         query = select(table.c.id).where(table.c.kb_id == own.c.kb_id, table.c.snapshot == own.c.snapshot)
         return await self._sql.column(query)
+
+    async def _newest_broken_off(self, id: str) -> bool:
+        row = await self.get(id)
+        if row is None or not row.broken_off:
+            return False
+        latest = await self.latest(row.kb_id, row.snapshot)
+        return latest is not None and latest.id == id
 
     async def get(self, id: str) -> TrainingRow | None:
         """One training."""

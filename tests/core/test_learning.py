@@ -157,33 +157,81 @@ async def test_a_worker_that_dies_leaves_a_sentence_and_room_for_another_try(
     trainer.working = {"worker": frozenset()}
     await later(learning, trainer, seconds, 2)
     assert "died before it was done. Start it again." in (await row(road, begun.id)).problem
-    # It was only cut off, perhaps: it is told to end, and keeps what was done
-    assert (trainer.given_up, trainer.stopped) == ([begun.id], {})
-    # What it says after all changes nothing
+    # What it says of its end after all changes nothing
     trainer.said.append(News(begun.id, 4, problem="Stopped by bob", stopped_by="bob"))
-    trainer.said.append(News(begun.id, 5, outcome=await outcome(road)))
     await attended(learning, trainer)
-    assert ((await row(road, begun.id)).outcome, (await row(road, begun.id)).stopped_by) == (None, "")
+    assert (await row(road, begun.id)).stopped_by == ""
     assert (await learning.again(begun.id, by="bob")).running
 
 
-async def test_what_is_given_up_is_noted_before_its_worker_is_told(
+async def test_a_worker_that_was_only_cut_off_is_told_to_end_what_was_given_up(
     road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
 ) -> None:
     begun = await learning.start(by="ada")
     trainer.working = {"worker": frozenset({begun.id})}
     await attended(learning, trainer)
-    trainer.working, trainer.mute = {}, True
-    await attended(learning, trainer)
-    seconds.now += rules.LOST + 1
-    with pytest.raises(Retry):
-        await learning.attend()
+    trainer.working = {}
+    await later(learning, trainer, seconds, rules.LOST + 1)
     assert "died before it was done" in (await row(road, begun.id)).problem and not trainer.given_up
-    # It is told as soon as it can be
-    trainer.mute = False
-    for _ in range(2):
-        await attended(learning, trainer)
-    assert trainer.given_up == [begun.id]
+    # Whichever gateway attends when it is back
+    anew = Learning(road.store, road.publishing, road.bell, "default", trainer, 365, seconds)
+    trainer.working = {"worker": frozenset({begun.id, "a training of another shop"})}
+    await attended(anew, trainer)
+    assert (set(trainer.given_up), trainer.stopped) == ({begun.id}, {})
+
+
+async def test_an_order_that_was_sent_although_nobody_said_so_is_ended_where_it_is_taken(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    trainer.lossy = True
+    with pytest.raises(Retry):
+        await learning.start(by="ada")
+    (order,) = trainer.sent
+    assert "no worker could be asked" in (await row(road, order.training)).problem
+    trainer.working = {"worker": frozenset({order.training})}
+    await attended(learning, trainer)
+    assert set(trainer.given_up) == {order.training}
+
+
+async def test_a_worker_that_was_cut_off_and_came_to_an_end_has_not_worked_in_vain(
+    road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
+) -> None:
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, "listening", 1, 9))
+    await later(learning, trainer, seconds, rules.LOST + 1)
+    assert "died" in (await row(road, begun.id)).problem
+    told = await outcome(road)
+    trainer.said.append(News(begun.id, 2, outcome=told))
+    await attended(learning, trainer)
+    found = await row(road, begun.id)
+    assert (found.outcome, found.problem, found.broken_off) == (told, "", False)
+    assert {one.sha for one in await road.store.read(lambda tx: tx.blobs.of(f"training:{begun.id}"))} == {
+        told.model,
+        told.report,
+    }
+    assert (await learning.promote(begun.id, by="ada")).number == 2
+    # Not where another one went on with what it learned from
+    await learning.ship(by="ada")
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, problem="The training process was killed"))
+    await attended(learning, trainer)
+    again = await learning.again(begun.id, by="ada")
+    trainer.said.append(News(begun.id, 2, outcome=told))
+    await attended(learning, trainer)
+    assert (await row(road, begun.id)).broken_off and (await row(road, again.id)).running
+
+
+async def test_news_that_cannot_be_noted_end_their_training_and_keep_nobody_from_being_heard(
+    road: Road, learning: Learning, trainer: FakeTrainer
+) -> None:
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, outcome=Outcome("no blob", "", False, "so")))
+    await attended(learning, trainer)
+    assert "what its worker said cannot be noted" in (await row(road, begun.id)).problem
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, outcome=await outcome(road)))
+    await attended(learning, trainer)
+    assert (await row(road, begun.id)).outcome is not None
 
 
 async def test_a_model_is_promoted_over_the_one_it_was_compared_with_alone(
@@ -269,11 +317,14 @@ async def test_a_broker_that_forgets_is_noticed_and_one_that_is_away_is_not_blam
     assert (await row(road, begun.id)).running
     await later(learning, trainer, seconds, 2)
     assert "no train worker was running for 10 minutes" in (await row(road, begun.id)).problem
-    # A worker that is busy with what was given up has not forgotten the next one
-    trainer.working = {"worker": frozenset({"an old one"})}
-    begun = await learning.start(by="ada")
-    await later(learning, trainer, seconds, 1000)
-    assert (await row(road, begun.id)).running
+    # A worker that is busy with what was given up has not forgotten the next one, whoever is idle beside it
+    for idle in ({}, {"other": frozenset[str]()}):
+        trainer.working = {"worker": frozenset({"an old one"}), **idle}
+        begun = await learning.start(by="ada")
+        await later(learning, trainer, seconds, rules.LATEST - 1)
+        assert (await row(road, begun.id)).running
+        await later(learning, trainer, seconds, 2)
+        assert "no train worker was free for 10 minutes" in (await row(road, begun.id)).problem
 
 
 async def test_how_it_is_wished_goes_along_and_what_cannot_be_done_is_refused(

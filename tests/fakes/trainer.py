@@ -13,8 +13,8 @@ from core.training import News, Order
 class FakeTrainer:
     """Keeps what it was sent; says what tests put into `said`.
 
-    `away` is a broker that cannot be reached, `deaf` one that was lost after it told news, `mute` one that was lost
-    after it told who lives.
+    `away` is a broker that cannot be reached, `deaf` one that was lost after it told news, `lossy` one that was lost
+    after it took an order.
     """
 
     sent: list[Order] = field(default_factory=list)
@@ -24,7 +24,7 @@ class FakeTrainer:
     working: dict[str, frozenset[str]] = field(default_factory=lambda: {"worker": frozenset()})
     away: bool = False
     deaf: bool = False
-    mute: bool = False
+    lossy: bool = False
 
     def _reached(self) -> None:
         if self.away:
@@ -33,6 +33,8 @@ class FakeTrainer:
     async def send(self, order: Order) -> None:
         self._reached()
         self.sent.append(order)
+        if self.lossy:
+            raise Retry("the broker cannot be reached")
 
     async def stop(self, training: str, by: str) -> None:
         self._reached()
@@ -40,8 +42,6 @@ class FakeTrainer:
 
     async def give_up(self, training: str) -> None:
         self._reached()
-        if self.mute:
-            raise Retry("the broker cannot be reached")
         self.given_up.append(training)
 
     async def news(self, seconds: float) -> News | None:

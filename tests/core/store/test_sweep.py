@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 import time
+from pathlib import Path
 
 from sqlalchemy import func, select
 
@@ -100,6 +103,30 @@ async def test_a_blob_has_an_hour_before_anybody_refers_to_it(store: Store, cloc
     clock.time += HOUR
     assert (await sweep(store, retention_days=30)).blobs == 1
     assert not store.blobs.exists(dropped)
+
+
+async def test_no_sweep_takes_what_somebody_has_just_begun_to_want(store: Store, url: str, tmp_path: Path) -> None:
+    sha = await store.keep(b"a snapshot")
+    os.utime(store.blobs.path(sha), (time.time() - 10 * 365 * 86400,) * 2)
+    await store.write(lambda tx: tx.blobs.refer(sha, "training:1", "snapshot", tx.sql.now - 1))  # its day is over
+    other = await Store.open(url, tmp_path / "blobs", store.clock)
+    wants, sweeping = threading.Event(), threading.Event()
+
+    async def begin(tx: Tx) -> None:
+        await tx.blobs.refer(sha, "training:2", "snapshot")
+        wants.set()
+        sweeping.wait(1)  # while the sweep looks for whoever wants it
+
+    async def swept() -> None:
+        await asyncio.to_thread(wants.wait, 5)
+        asyncio.get_running_loop().call_later(0.3, sweeping.set)
+        await sweep(other, retention_days=30)
+
+    try:
+        await asyncio.gather(store.write(begin), swept())
+        assert await store.read(lambda tx: tx.blobs.wanted(sha)) and store.blobs.exists(sha)
+    finally:
+        await other.close()
 
 
 async def test_a_customer_may_be_forgotten_at_once(store: Store) -> None:
