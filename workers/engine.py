@@ -23,6 +23,7 @@ from workers.examples import Examples
 from workers.media import images
 from workers.model.ablation import card
 from workers.model.adapt import Adapted, adapt, voiced
+from workers.model.basis import recognisers
 from workers.model.conse import Conse
 from workers.model.encodings import EncodingCache
 from workers.model.heads import Floats
@@ -219,6 +220,10 @@ class Engine:
         """Digest of the image encoder and the length of its vectors; loads it."""
         return self._shelf.image.digest, self._shelf.image.dim
 
+    def recognisers(self, said: Sequence[Said]) -> dict[str, str]:
+        """What recognised these questions, see `workers.model.basis`."""
+        return recognisers(self._shelf, said)
+
     def adapted(self, knowledge: KnowledgeBase, trained: Trained, *, voices: bool) -> Adapted:
         """A knowledge base with what a model has learned, for whoever trains one; nothing is kept.
 
@@ -254,17 +259,21 @@ class Engine:
 
     def _answer(self, cases: Sequence[_Case]) -> list[Prediction]:
         first = cases[0]
-        # A release is read with a question that holds nothing when it is published, so that no customer waits for it;
-        # voice notes come to processes that look at photos.
+        # When a release is published, one worker of each queue reads it with a question that holds nothing, so that no
+        # customer waits for it there; voice notes come to processes that look at photos.
+        if self._photos and self._shelf.labels and any(case.perceived.empty for case in cases):
+            self._conse(first.encoder)
         voices = any(case.sounds and (self._photos or not case.perceived.empty) for case in cases)
         known = self._adapt(first, voices=voices)
         adapted = known.adapted
-        heard = hear([self._said(case) for case in cases], first.encoder, adapted.spelling)
+        said = [self._said(case) for case in cases]
+        heard = hear(said, first.encoder, adapted.spelling)
         trained = first.trained if first.trained and first.trained.encoder == first.encoder.digest else None
         scored = score_all(adapted, heard, fusion=trained.over(adapted) if trained else None, talk=self._builtins)
         if trained:
             budget = first.release.knowledge.error_budget
-            scored = [trained.corrected(one, budget, holds=known.holds) for one in scored]
+            holds = [known.holds and trained.sensed(recognisers(first.shelf, [one])) for one in said]
+            scored = [trained.corrected(one, budget, holds=held) for one, held in zip(scored, holds, strict=True)]
         strains: Sequence[Strain | None] = [None] * len(cases)
         if self._toning:
             strains = self._toning.read([case.perceived for case in cases], first.encoder)

@@ -48,6 +48,10 @@ class Local:
         """Digest of the image encoder and the length of its vectors."""
         return self._engine.pictures
 
+    def recognisers(self, said: Sequence[Said]) -> dict[str, str]:
+        """The digests of what recognised these questions, as a model keeps them."""
+        return self._engine.recognisers(said)
+
     def adapt(self, knowledge: KnowledgeBase, model: Trained, *, voices: bool = True) -> Adapted:
         """A knowledge base as it is with what a model has learned, nothing of it kept; `voices` if any are asked."""
         return self._engine.adapted(knowledge, model, voices=voices)

@@ -33,7 +33,7 @@ from workers.engine import Engine
 from workers.media.audio import decode
 from workers.model.encodings import encoded
 from workers.model.heads import Floats
-from workers.model.ports import RATE, SpeechRecogniser, Transcript, Wave
+from workers.model.ports import RATE, Transcript, Wave
 from workers.model.recalibration import Recalibration
 from workers.model.shelf import Shelf
 from workers.model.smalltalk import phrases
@@ -44,7 +44,6 @@ from workers.train.emodb import faster
 
 pytestmark = pytest.mark.models
 
-GARBLED = "make me a large I smoke her with milk"
 SHOP = {
     "track": ("Where is my order?", "track my parcel", "has it been sent yet"),
     "return": ("How do I return something?", "I want to send it back", "can I bring shoes back"),
@@ -117,19 +116,6 @@ def engine(shelf: Shelf, cache: Encodings) -> Engine:
     made.warm()
     made.rehearse()
     return made
-
-
-class Garbling(Shelf):
-    """A shelf whose recogniser hears the same in every recording."""
-
-    digest = "garbling"
-
-    @property
-    def speech(self) -> SpeechRecogniser:
-        return self  # type: ignore[return-value]
-
-    def transcribe(self, waves: Sequence[Wave]) -> list[Transcript]:
-        return [Transcript(GARBLED, 0.9, len(wave) / RATE) for wave in waves]
 
 
 def ask(engine: Engine, **more: object) -> Prediction:
@@ -220,26 +206,6 @@ def test_other_scripts_are_predicted(engine: Engine, text: str) -> None:
     found = ask(engine, text=text)
     assert found.language and found.language != "en"
     assert found.entry == "track"
-
-
-def test_phrases_are_known_by_their_sounds_before_the_first_voice_note(models_dir: Path, cache: Encodings) -> None:
-    """A garbled name finds its entry by voice alone, whoever has asked the release what before."""
-    engine = Engine(Garbling(models_dir), read, release, cache, photos=True)
-    typed = ask(engine, release="drinks", text=GARBLED)
-    first = ask(engine, release="drinks", voices=("silence",))
-    together = engine.predict([Question("a", "drinks", text=GARBLED), Question("b", "drinks", voices=("silence",))])
-    assert [one.candidates for one in together if isinstance(one, Prediction)] == [typed.candidates, first.candidates]
-    assert first.entry == "iced-mocha"
-    scores = [{one.entry: one.score for one in found.candidates}["iced-mocha"] for found in (typed, first)]
-    assert scores[1] > scores[0] + 0.05
-    # Nor does it matter whether photos are looked at
-    seen = ask(Engine(Garbling(models_dir), read, release, cache, photos=False), release="drinks", voices=("silence",))
-    assert seen.candidates == first.candidates
-    # What publishing asks beforehand leaves nothing to learn; a text worker never learns it
-    for photos, known in ((True, True), (False, False)):
-        fresh = Engine(Garbling(models_dir), read, release, cache, photos=photos)
-        fresh.predict([Question("p", "drinks")])
-        assert [one.adapted.heard is not None for one in fresh._adapted.values()] == [known]
 
 
 def test_the_same_question_under_two_entries_is_asked_back(engine: Engine) -> None:

@@ -1,16 +1,24 @@
-"""What of a knowledge base a proof of thresholds rests on, as a digest."""
+"""What a proof of thresholds rests on, as digests."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import Unreadable
 from core.knowledge.entries import KnowledgeBase
 from core.media import sniff, strip
 from workers.model.phrases import words_of
+
+if TYPE_CHECKING:
+    from workers.model.heard import Said
+    from workers.model.shelf import Shelf
+
+SCORING = 2  # of how questions are scored; another number where the same question gets another confidence since
 
 
 def basis(knowledge: KnowledgeBase) -> str:
@@ -18,12 +26,14 @@ def basis(knowledge: KnowledgeBase) -> str:
 
     These are, in their order, the ids of the live entries, their phrases as far as they count, and their example
     photos; the first sentences of their answers too, since questions are compared with them; and the languages, which
-    choose the sentences that are known to be out of scope. Everything else may be edited: titles, intents, tags,
+    choose the sentences that are known to be out of scope. `SCORING` stands for the code that scores; encoders and
+    recognisers are told apart by their own digests (`Trained`). Everything else may be edited: titles, intents, tags,
     pictures sent along, other languages' answers, messages, hours, cases. The error budget has no part in scores
     (`Trained.proven` compares it by itself).
     """
     live = knowledge.live
     plain = {
+        "scoring": SCORING,
         "language": knowledge.language,
         "languages": sorted(knowledge.languages),
         "entries": [
@@ -32,6 +42,13 @@ def basis(knowledge: KnowledgeBase) -> str:
         ],
     }
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
+
+
+def recognisers(shelf: Shelf, questions: Iterable[Said]) -> dict[str, str]:
+    """The digests of what recognised these questions, by `speech` and `reader`, as far as anything was recognised."""
+    some = list(questions)
+    spoken, read = any(one.transcript for one in some), any(one.ocr for one in some)
+    return ({"speech": shelf.speech.digest} if spoken else {}) | ({"reader": shelf.reader.digest} if read else {})
 
 
 def _content(photo: str) -> str:

@@ -103,24 +103,25 @@ def hear(questions: Sequence[Said], encoder: TextEncoder, spelling: Spelling) ->
         spelling: its own, mends typing errors; what a recogniser wrote needs no mending.
     """
     plans = [_plan(said) for said in questions]
-    read = {
-        text: text if text == plan.voice else spelling.mended(text)
-        for plan in plans
-        for text in (plan.typed, plan.voice, plan.thread, *plan.screen, *plan.wishes)
-        if text
-    }
+    # The same words may be typed by one customer and spoken by another: each is read in its own way.
+    read: dict[tuple[str, bool], str] = {}
+    for plan in plans:
+        others = ((text, False) for text in (plan.thread, *plan.screen, *plan.wishes))
+        for text, spoken in ((plan.typed, False), (plan.voice, True), *others):
+            if text:
+                read[text, spoken] = text if spoken else spelling.mended(text)
     different = {text: i for i, text in enumerate(dict.fromkeys(read.values()))}
     vectors = encoder.encode(list(different)) if different else np.zeros((0, encoder.dim), dtype=np.float32)
-    pieces = {text: Piece(text, vectors[different[meant]], count(meant)) for text, meant in read.items()}
+    pieces = {key: Piece(key[0], vectors[different[meant]], count(meant)) for key, meant in read.items()}
     return [
         Heard(
             said,
-            typed=pieces.get(plan.typed),
-            voice=pieces.get(plan.voice),
-            screen=tuple(pieces[text] for text in plan.screen),
-            thread=pieces.get(plan.thread),
+            typed=pieces.get((plan.typed, False)),
+            voice=pieces.get((plan.voice, True)),
+            screen=tuple(pieces[text, False] for text in plan.screen),
+            thread=pieces.get((plan.thread, False)),
             leaning=plan.leaning,
-            wishes=tuple(pieces[text] for text in plan.wishes),
+            wishes=tuple(pieces[text, False] for text in plan.wishes),
         )
         for said, plan in zip(questions, plans, strict=True)
     ]

@@ -38,6 +38,8 @@ VECTORS = ("early", "weighted", "attention", "serial")  # `fusion.strategy.STRAT
 LEARNED = "a customer's photo "  # what begins the name of a photo that history taught
 FUSIONS = (LATE, FIXED, *VECTORS)
 _CERTAIN = 1 - 1e-6  # a network's confidence goes no higher, so that a threshold of 1 is never reached
+_TUNED = "tuned-"  # what the digest of a fine-tuned encoder begins with
+_SAME = 1e-9  # budgets that differ by less are the same
 _OF = "of:"  # before an entry's id, which may be a word that NumPy takes for itself
 
 
@@ -59,7 +61,9 @@ class Trained:
     then the knowledge base's own calibration decides. `groups` maps groups of channels (`selective.group`) to
     thresholds of their own that were proven for it; when there are any, a group that has none gets the knowledge
     base's. `proven_for` is the digest (`basis`) of the knowledge base that labelled questions were asked of; about any
-    other one, and where it is empty as in models of earlier versions, nothing is proven. `estimate` is the threshold of
+    other one, and where it is empty as in models of earlier versions, nothing is proven. `senses` holds the digests of
+    what recognised the labelled questions, `speech` and `reader`, as far as there were voice notes and text in photos;
+    about a question that another one recognised nothing is proven either. `estimate` is the threshold of
     a `joint` that is not proven; with 0 it only asks back. `encoder` is the digest of the text encoder it was trained
     with, `text` the folder of that encoder where it was fine-tuned. `alignment` takes the place of ConSE where pairs
     proved that it is better.
@@ -76,6 +80,7 @@ class Trained:
     estimate: float = 0.0
     budget: float = 0.0
     proven_for: str = ""
+    senses: Mapping[str, str] = field(default_factory=dict)
     gate: Gate | None = None
     joint: Joint | None = None
     alignment: Alignment | None = None
@@ -96,6 +101,11 @@ class Trained:
             raise BadInput(
                 f"the model's strategy {self.fusion} was trained with the image encoder {self.image}, but the settings "
                 f"make it {image}: set POLYDESK_IMAGE_MODEL as it was then, or train again"
+            )
+        if encoder != self.encoder and self.encoder.startswith(_TUNED) and self.text is None:
+            raise BadInput(
+                f"the model's own text encoder {self.encoder} is missing: copy the model's folder again, with {TEXT}/ "
+                "in it, or train again"
             )
         if encoder != self.encoder:
             raise BadInput(
@@ -121,10 +131,18 @@ class Trained:
         """
         return bool(self.proven_for) and image in ("", self.image) and self.proven_for == basis(knowledge)
 
+    def sensed(self, senses: Mapping[str, str]) -> bool:
+        """Whether what recognised a question (digests as in `senses`) recognised the labelled ones too."""
+        return all(self.senses.get(name, digest) == digest for name, digest in senses.items())
+
     def proven(self, budget: float, channels: Iterable[str]) -> float:
-        """The threshold that labelled questions proved for this very budget and such questions; 0 when they did not."""
-        if abs(self.budget - budget) > 1e-9:
-            return 0.0
+        """The threshold that labelled questions proved for such questions and a budget; 0 when they did not.
+
+        What keeps a budget keeps every laxer one.
+        """
+        return self._former(channels) if budget >= self.budget - _SAME else 0.0
+
+    def _former(self, channels: Iterable[str]) -> float:
         return self.groups.get(group(channels), 0.0) if self.groups else self.answer_at
 
     def limits(
@@ -132,18 +150,21 @@ class Trained:
     ) -> Thresholds:
         """The thresholds in force for a question of some channels: the proven one where it was proven.
 
-        About a knowledge base that was edited since nothing is proven any longer (`holds` is False): the larger one of
-        the threshold as it was proven and the knowledge base's own estimate is in force then, and is an estimate too.
+        About a knowledge base that was edited since nothing is proven any longer (`holds` is False), nor for a stricter
+        budget: the larger one of the threshold as it was proven and the knowledge base's own estimate is in force then,
+        and is an estimate too. For a laxer budget it is the smaller one, so that no threshold falls as the budget does.
         `ours` are about the confidences of opinions; of a strategy that fuses vectors they tell nothing, so that one
         without a threshold, or with one for a laxer budget, only asks back, and one about an edited knowledge base
         keeps its own.
         """
-        at = self.proven(budget, channels)
+        former, lax, strict = self._former(channels), budget > self.budget + _SAME, budget < self.budget - _SAME
         if self.joint is not None:
-            at = at or (self.estimate if self.estimate and self.budget <= budget + 1e-9 else 1.0)
-        elif at and not holds:
-            at = max(at, ours.answer_at)
-        return Thresholds(at, min(ours.clarify_at, at), at) if at else ours
+            at = 1.0 if strict else former or self.estimate or 1.0
+        elif not former or (lax and (former > ours.answer_at or not holds)):
+            return ours
+        else:
+            at = max(former, ours.answer_at) if strict or not holds else former
+        return Thresholds(at, min(ours.clarify_at, at), at)
 
     def corrected(self, scored: Scored, budget: float, *, holds: bool) -> Scored:
         """A scored question with the confidence, and the thresholds, that labelled questions taught.
@@ -156,7 +177,7 @@ class Trained:
             confidence=self.sure(scored.confidence),
             answer_at=limits.answer_at,
             clarify_at=limits.clarify_at,
-            guaranteed=holds and self.proven(budget, scored.evidence) > 0,
+            guaranteed=holds and 0 < self.proven(budget, scored.evidence) == limits.answer_at,
             evidence={name: self._told(one) for name, one in scored.evidence.items()},
         )
 
@@ -190,6 +211,7 @@ class Trained:
             "estimate": self.estimate,
             "budget": self.budget,
             "proven_for": self.proven_for,
+            "senses": dict(self.senses),
             "parts": {name: _sha256(content) for name, content in parts.items() if content is not None},
         }
         try:
@@ -265,6 +287,7 @@ class Trained:
                 estimate=float(plain.get("estimate", 0.0)),
                 budget=float(plain["budget"]),
                 proven_for=str(plain.get("proven_for", "")),
+                senses={str(name): str(digest) for name, digest in plain.get("senses", {}).items()},
                 gate=Gate.from_bytes(parts[GATE]) if GATE in parts else None,
                 alignment=Alignment.from_bytes(parts[ALIGNMENT]) if ALIGNMENT in parts else None,
                 joint=_joint(folder, parts.get(JOINT), plain["fusion"]) if plain["fusion"] in VECTORS else None,

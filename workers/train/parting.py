@@ -123,6 +123,7 @@ def ground(
         photos={id: np.stack(some) for id, some in own.items()},
         image=digest,
         proven_for=basis(knowledge),
+        senses=local.recognisers(list(heard.values())),
     )
     with log.stage("knowledge base"):
         adapted = local.adapt(knowledge, model, voices=any(said.transcript for said in heard.values()))

@@ -129,6 +129,17 @@ def test_typing_errors_are_mended_before_encoding_but_not_a_recognisers_words() 
     assert heard.typed is not None and heard.typed.text == "delevery"
 
 
+def test_the_same_words_typed_and_spoken_by_two_customers_are_each_read_in_their_own_way() -> None:
+    words = spelling(["my delivery is late"])
+    asked = [Said(text="delevery"), Said(transcript="delevery")]
+    for some in (asked, asked[::-1]):
+        encoder = Wordy()
+        typed = {bool(one.typed): (one.typed or one.voice) for one in hear(some, encoder, words)}
+        assert sorted(*encoder.calls) == ["delevery", "delivery"]
+        np.testing.assert_array_equal(typed[True].vector, Wordy().encode(["delivery"])[0])  # type: ignore[union-attr]
+        np.testing.assert_array_equal(typed[False].vector, Wordy().encode(["delevery"])[0])  # type: ignore[union-attr]
+
+
 def test_a_screen_is_read_whole_and_in_passages() -> None:
     found = passages(["12:45", "Your card", "was declined", "OK"])
     assert found == [

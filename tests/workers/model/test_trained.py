@@ -61,12 +61,38 @@ def test_customers_words_become_variants_once_and_only_of_entries_that_are_there
     assert [entry.variants for entry in taught.entries] == [("opening hours", "are you open on sunday"), ()]
 
 
-def test_a_proven_threshold_holds_for_its_own_budget_only() -> None:
+def test_a_proven_threshold_is_in_force_for_its_budget() -> None:
     ours = Thresholds(0.6, 0.3)
     assert model().limits(ours, 0.02, holds=True) == Thresholds(0.8, 0.3, 0.8)
     assert model().limits(ours, 0.05, holds=True) == ours
     lower = Trained("m", answer_at=0.2, budget=0.02)
     assert lower.limits(ours, 0.02, holds=True) == Thresholds(0.2, 0.2, 0.2)
+
+
+@pytest.mark.parametrize("holds", [True, False])
+@pytest.mark.parametrize("proven", [0.3, 0.7, 0.99])
+@pytest.mark.parametrize("groups", [{}, {"text": 0.5}, {"voice": 0.5}])
+def test_no_threshold_falls_as_the_budget_does(groups: dict[str, float], proven: float, holds: bool) -> None:
+    # Given thresholds proven at 2 %, and the knowledge base's own estimates, larger for smaller budgets
+    trained = Trained("m", answer_at=proven, groups=groups, budget=0.02)
+    estimates = {0.05: 0.6, 0.021: 0.65, 0.02: 0.66, 0.019: 0.67, 0.01: 0.8}
+    told = [
+        trained.corrected(Scored(confidence=0.9, answer_at=ours, clarify_at=0.3), budget, holds=holds)
+        for budget, ours in estimates.items()
+    ]
+    # Then they stay so, and the proof counts for its own budget and those that ask for less
+    assert sorted(one.answer_at for one in told) == [one.answer_at for one in told]
+    former = groups.get("text", 0.0) if groups else proven
+    assert [one.guaranteed for one in told] == [
+        holds and budget >= 0.02 and one.answer_at == former for budget, one in zip(estimates, told, strict=True)
+    ]
+
+
+def test_a_proof_is_about_what_the_same_recognisers_heard_and_read(tmp_path: Path) -> None:
+    replace(model(), senses={"speech": "moonshine-1"}).save(tmp_path)
+    proven = Trained.load(tmp_path)
+    assert proven.sensed({}) and proven.sensed({"speech": "moonshine-1", "reader": "any"})
+    assert not proven.sensed({"speech": "whisper-1"})
 
 
 def test_a_proof_holds_for_the_knowledge_base_it_was_made_with(tmp_path: Path) -> None:
@@ -111,7 +137,8 @@ def test_a_group_of_channels_has_its_own_proof_or_none(tmp_path: Path) -> None:
         "photo": (0.95, False),
         "voice": (0.95, False),
     }
-    assert not proven.corrected(replace(scored, evidence={"text": None}), 0.05, holds=True).guaranteed
+    typed = replace(scored, evidence={"text": None})
+    assert [proven.corrected(typed, budget, holds=True).guaranteed for budget in (0.01, 0.05)] == [False, True]
 
 
 def test_confidences_are_corrected() -> None:
@@ -175,6 +202,10 @@ def test_a_model_of_another_encoder_says_what_to_do() -> None:
     model().must_fit("minilm-1")
     with pytest.raises(BadInput, match=r"trained with the text encoder minilm-1, .* make it use-2: .*or train again"):
         model().must_fit("use-2")
+    with pytest.raises(
+        BadInput, match=r"own text encoder tuned-1 is missing: copy the model's folder again, with text/"
+    ):
+        replace(model(), encoder="tuned-1").must_fit("minilm-1")
 
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
