@@ -163,23 +163,27 @@ def train(plain: dict[str, Any]) -> None:
     order = wire.load(Order, plain)
     bench = _bench[0]
 
-    def push(news: News) -> None:
-        end = time.monotonic() + (_LAST_WORD if news.last else 0)
-        while True:
-            try:
-                pipe = bench.redis.pipeline(transaction=False)
-                pipe.lpush(NEWS, wire.dumps(news))
-                pipe.expire(NEWS, NEWS_EXPIRES)
-                pipe.execute()
-                return
-            except RedisError as problem:
-                log.warning("training.unheard", training=news.training, problem=type(problem).__name__)
-                if time.monotonic() > end:
-                    return
-                time.sleep(1)
-
     with bench.pulse.holding(order.training):
-        training.supervise(order, push, from_environment(), lambda: _halt(bench.redis, order.training))
+        training.supervise(
+            order, partial(_push, bench.redis), from_environment(), lambda: _halt(bench.redis, order.training)
+        )
+
+
+def _push(redis: Redis, news: News) -> bool:
+    """Tell the gateway; whether that was possible."""
+    end = time.monotonic() + (_LAST_WORD if news.last else 0)
+    while True:
+        try:
+            pipe = redis.pipeline(transaction=False)
+            pipe.lpush(NEWS, wire.dumps(news))
+            pipe.expire(NEWS, NEWS_EXPIRES)
+            pipe.execute()
+            return True
+        except RedisError as problem:
+            log.warning("training.unheard", training=news.training, problem=type(problem).__name__)
+            if time.monotonic() > end:
+                return False
+            time.sleep(1)
 
 
 def _halt(redis: Redis, training: str) -> Halt | None:

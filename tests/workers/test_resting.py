@@ -17,6 +17,7 @@ from core.knowledge.history import History
 from core.snapshot import Snapshot, unpacked
 from core.store.blobs import BlobFolder
 from core.store.locks import FileLock
+from core.training import Options, Outcome
 from workers import resting
 from workers.configuration import Configuration, from_environment
 from workers.train.resuming import inputs
@@ -56,6 +57,8 @@ def test_what_was_done_waits_for_the_same_training_and_goes_with_its_end(place: 
     with resting.place(place, SNAPSHOT, "t1") as again:
         assert again == folder and (again / "model" / "work" / "heard.db").exists()
         assert not (again / "kb").exists()  # it is unpacked anew
+    assert folder.exists()  # nobody has heard yet what it came to
+    resting.forget(place, SNAPSHOT)
     assert not folder.exists()
 
 
@@ -70,6 +73,34 @@ def test_what_was_refused_stopped_or_not_begun_leaves_nothing(place: Configurati
     assert not folder.exists()
     folder = killed(place)
     resting.forget(place, SNAPSHOT)
+    assert not folder.exists()
+
+
+def test_what_it_came_to_stays_alone_until_it_was_heard_for_a_day_at_most(place: Configuration) -> None:
+    ended = resting.Ended(Options(finetune=True), {"text_model": "auto"}, Outcome("c" * 64, "d" * 64, True, "better"))
+    folder = killed(place)
+    assert resting.ended(folder) is None
+    resting.keep(folder, ended)
+    with resting.place(place, SNAPSHOT, "t2") as again:
+        assert {path.name for path in again.iterdir()} == {"training", "outcome.json"}  # no word of a customer
+        assert resting.ended(again) == ended
+    resting.sweep(place)
+    assert resting.ended(folder) == ended
+    # Unless another training begins there: what one left that was killed as it cleared up is nobody's
+    begun(folder)
+    resting.anew(folder)
+    assert [path.name for path in folder.iterdir()] == ["training"]
+    resting.keep(folder, ended)
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (0, time.time() - resting.KEPT - 60))
+    resting.sweep(place)
+    assert not folder.exists()
+
+
+def test_what_cannot_be_read_of_an_outcome_is_none(place: Configuration) -> None:
+    with resting.place(place, SNAPSHOT, "t1") as folder:
+        (folder / "outcome.json").write_bytes(b"of another version")
+        assert resting.ended(folder) is None
     assert not folder.exists()
 
 
