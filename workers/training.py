@@ -215,6 +215,7 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
     from workers.train.run import train
 
     model = room / "model"
+    before, instead = _before(snapshot, room, blobs)
     with Log(model / "log", stream=sys.stderr, listen=_Teller(say)) as told:
         found = train(
             kb,
@@ -224,7 +225,8 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
             told,
             finetune=order.options.finetune,
             strategy=order.options.strategy,
-            before=_before(snapshot, room, blobs),
+            before=before,
+            instead=instead,
             keep=True,
         )
     say(News("", 0, "packing"))
@@ -238,6 +240,7 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
         checks=tuple(Check(one.what, one.before, one.after, one.passed) for one in gate.checks) if gate else (),
         strategy=found.chosen,
         tuned=found.finetuned.why if found.finetuned else "",
+        instead=gate.instead if gate else "",
     )
     try:
         resting.keep(room, resting.Ended(order.options, deciding(configuration), outcome))
@@ -281,17 +284,32 @@ def _stored(model: Path, blobs: BlobFolder) -> tuple[str, str]:
         ) from problem
 
 
-def _before(snapshot: Snapshot, room: Path, blobs: BlobFolder) -> Path | None:
-    """The folder of the model in force; None for the shipped one, which answers too where the model cannot be had.
+def _before(snapshot: Snapshot, room: Path, blobs: BlobFolder) -> tuple[Path | None, str]:
+    """The folder of the model in force; None for the shipped one, which answers too where nobody can have the model.
 
     It lies in the room: from the folder that workers share it may be taken away before the training compares with it.
-    """
-    from workers.models import Models
 
-    models = Models(blobs.get, room / "before")
-    if not snapshot.model or models.get(snapshot.model) is None:
-        return None
-    return models.folder(snapshot.model)
+    Returns:
+        the folder, and why it is none though there is a model in force.
+
+    Raises:
+        Broken: only this worker cannot have it now, which says nothing about what answers customers; says what to do.
+    """
+    from workers.model.optimised import forms
+    from workers.model.trained import Trained
+    from workers.models import Models
+    from workers.train.judging import only_now
+
+    if not snapshot.model:
+        return None, ""
+    try:
+        folder = Models(blobs.get, room / "before").folder(snapshot.model)
+        Trained.load(folder), forms(folder)
+    except (PolydeskError, OSError) as problem:
+        if (passing := only_now(problem)) is not None:
+            raise passing from problem
+        return None, f"the model in force cannot be had ({problem})"
+    return folder, ""
 
 
 class _Teller:

@@ -195,13 +195,28 @@ def test_what_it_is_compared_with_stays_whatever_other_processes_take_away(
     in_force = model("in-force")
     workers_models, room = Models(blobs.get, place.trained), tmp_path / "room"
     assert workers_models.get(in_force) is not None
-    before = training._before(Snapshot(KnowledgeBase("Shop"), model=in_force), room, blobs)
+    before, instead = training._before(Snapshot(KnowledgeBase("Shop"), model=in_force), room, blobs)
     # When a training is long, and workers meet release after release
     for number in range(8):
         assert workers_models.get(model(str(number))) is not None
     assert not (place.trained / in_force).exists()
     assert before is not None and before.is_relative_to(room) and Trained.load(before).encoder == "in-force"
-    assert training._before(Snapshot(KnowledgeBase("Shop"), model="0" * 64), room, blobs) is None
+    assert not instead and training._before(Snapshot(KnowledgeBase("Shop")), room, blobs) == (None, "")
+
+
+def test_what_it_is_compared_with_instead_is_said(place: Configuration, tmp_path: Path) -> None:
+    """Given a model in force that nobody can have, or only this worker not, then no comparison pretends otherwise."""
+    blobs, room = BlobFolder(place.blobs), tmp_path / "room"
+    for model, why in (("0" * 64, "is missing from"), (blobs.put(b"no zip file"), "not a zip file")):
+        before, instead = training._before(Snapshot(KnowledgeBase("Shop"), model=model), room, blobs)
+        assert before is None and "the model in force cannot be had" in instead and why in instead
+    blobs.path("1" * 64).mkdir(parents=True)
+    Trained("in-force").save(tmp_path / "in-force")
+    model = blobs.put(packed(tmp_path / "in-force"))
+    (tmp_path / "full").touch()
+    for one, where, why in (("1" * 64, room, "Is a directory"), (model, tmp_path / "full", "Not a directory")):
+        with pytest.raises(Broken, match=rf"cannot be compared with just now \({why}\).*start it again"):
+            training._before(Snapshot(KnowledgeBase("Shop"), model=one), where, blobs)
 
 
 def test_an_admin_stops_it_while_it_runs_and_nothing_of_it_stays(
