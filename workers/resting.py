@@ -125,17 +125,32 @@ def forget(configuration: Configuration, snapshot: str) -> None:
 def sweep(configuration: Configuration, stopped: Callable[[str], bool] = lambda _: False) -> None:
     """Remove what nobody has asked for in a day, or had not begun to learn; nothing while a training runs here.
 
+    What cannot be removed stays until it is swept again, which the log says; nothing is raised.
+
     Args:
         configuration: where.
         stopped: whether an admin stopped this training, maybe when no worker was there to hear so: it goes at once.
     """
-    with suppress(Retry), _alone(configuration, patience=0):
-        for folder in _rests(configuration).glob("*"):
-            old = time.time() - _touched(folder) > KEPT
-            if old or not _worth_keeping(folder) or stopped(_whose(folder)):
-                log.info("training.forgotten", folder=folder.name)
-                shutil.rmtree(folder, ignore_errors=True)
-        _sweep_earlier(configuration.encodings.with_name("training"))
+    try:
+        with suppress(Retry), _alone(configuration, patience=0):
+            for folder in _rests(configuration).glob("*"):
+                with _bearing(folder):
+                    old = time.time() - _touched(folder) > KEPT
+                    if old or not _worth_keeping(folder) or stopped(_whose(folder)):
+                        log.info("training.forgotten", folder=folder.name)
+                        shutil.rmtree(folder, ignore_errors=True)
+            _sweep_earlier(configuration.encodings.with_name("training"))
+    except Exception:  # a worker that trains, or waits to, has better things to do than to end by it
+        log.exception("training.not_swept")
+
+
+@contextmanager
+def _bearing(folder: Path) -> Iterator[None]:
+    """A folder that cannot be looked at is left to the next sweep: others are swept all the same."""
+    try:
+        yield
+    except OSError as problem:
+        log.warning("training.not_swept", folder=folder.name, problem=str(problem))
 
 
 def sweeping(configuration: Configuration, stopped: Callable[[str], bool]) -> None:
@@ -152,9 +167,10 @@ def sweeping(configuration: Configuration, stopped: Callable[[str], bool]) -> No
 def _sweep_earlier(rooms: Path) -> None:
     """Remove what trainings of earlier versions unpacked here; one that still runs, maybe elsewhere, keeps its own."""
     for folder in rooms.glob("*"):
-        if time.time() - _touched(folder) > QUIET:
-            log.info("training.forgotten", folder=folder.name)
-            shutil.rmtree(folder, ignore_errors=True)
+        with _bearing(folder):
+            if time.time() - _touched(folder) > QUIET:
+                log.info("training.forgotten", folder=folder.name)
+                shutil.rmtree(folder, ignore_errors=True)
     if rooms.exists():
         with suppress(OSError):  # it is not empty yet
             rooms.rmdir()
@@ -167,7 +183,7 @@ def _worth_keeping(folder: Path) -> bool:
 
 def _whose(folder: Path) -> str:
     try:
-        return (folder / _NOTE).read_text(encoding="utf-8")
+        return (folder / _NOTE).read_text(encoding="utf-8", errors="replace")
     except OSError:  # whoever made it was killed before it could say so
         return ""
 
