@@ -70,6 +70,10 @@ def supervise(
             said(problem)
         elif said.last.outcome and said.heard and not halt:
             resting.forget(configuration, order.snapshot)
+    except Exception as problem:  # no memory for a process, say: whoever waits is told
+        log.exception("training.unsupervised", training=order.training)
+        if not said.last.last:
+            said(News("", 0, problem=_unable(problem)))
     finally:
         resting.sweep(configuration)
 
@@ -167,6 +171,14 @@ def _ended(status: int) -> str:
             "train worker a machine of its own, then start it again."
         )
     return f"The training process ended unexpectedly (status {status}); the train worker's log says why."
+
+
+def _unable(problem: Exception) -> str:
+    what = (problem.strerror if isinstance(problem, OSError) else str(problem)) or type(problem).__name__
+    return (
+        f"The train worker cannot run a process that trains ({what}). Free memory on its machine, or start the worker "
+        "anew; then start the training again."
+    )
 
 
 def main() -> None:

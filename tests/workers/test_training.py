@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -219,6 +220,14 @@ def test_what_it_is_compared_with_instead_is_said(place: Configuration, tmp_path
             training._before(Snapshot(KnowledgeBase("Shop"), model=one), where, blobs)
 
 
+def test_a_process_that_cannot_be_started_is_told(place: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[News] = []
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    training.supervise(order_of(place), hearing(said), place)
+    assert [one.stage for one in said] == ["waiting", ""] and not training._running and left(place) == []
+    assert "cannot run a process that trains (No such file or directory)" in said[-1].problem and not said[-1].refused
+
+
 def test_an_admin_stops_it_while_it_runs_and_nothing_of_it_stays(
     place: Configuration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +307,15 @@ def test_it_ends_with_its_worker(place: Configuration) -> None:
         pass_fds=(read,),
     ) as child:
         os.close(read)
-        time.sleep(0.5)
+        end = time.monotonic() + 30
+        while not ready(child.pid):
+            assert child.poll() is None and time.monotonic() < end
+            time.sleep(0.01)
         os.close(write)
-        assert child.wait(30) != 0
+        assert child.wait(30) == 128 + signal.SIGTERM
+
+
+def ready(pid: int) -> bool:
+    """Whether a process has said what it does when it is told to end (proc(5): SigCgt is a mask in hexadecimal)."""
+    (caught,) = re.findall(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
