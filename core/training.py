@@ -44,7 +44,8 @@ class Check:
 class Outcome:
     """What a training came to: the blobs of model and report, whether the gate was passed, why, the figures.
 
-    `strategy` names what fuses channels, `tuned` says in a sentence what came of fine-tuning, if that was wished.
+    `strategy` names what fuses channels, `tuned` says in a sentence what came of fine-tuning, if that was wished;
+    `instead` why it was compared with the shipped model in the place of the one in force, where it was.
     """
 
     model: str
@@ -54,6 +55,7 @@ class Outcome:
     checks: tuple[Check, ...] = ()
     strategy: str = ""
     tuned: str = ""
+    instead: str = ""
 
 
 @dataclass(frozen=True, slots=True)

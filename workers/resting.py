@@ -1,4 +1,4 @@
-"""The folder of a training, which stays for a day where its worker dies, so that the same training goes on there."""
+"""The folder of a training, which stays for a day, or until what it came to was heard: nothing is done twice."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from core import wire
 from core.errors import BadInput, Broken, Retry
 from core.store.locks import FileLock
+from core.training import Options, Outcome
 from workers.configuration import Configuration
+from workers.train.notes import note, put
 
 log = structlog.get_logger()
 
@@ -22,16 +26,27 @@ KEPT = 24 * 3600.0  # seconds without a word of it, after which nobody goes on w
 PATIENCE = 30.0  # seconds for an earlier training here to die
 SWEPT_EVERY = 3600.0  # seconds
 QUIET = 3600.0  # seconds without a word, after which no training of an earlier version works in its folder
-_UNPACKED = ("kb", "history-files")
+_UNPACKED = ("kb", "history-files", "before")
 _NOTE = "training"  # a file that holds whose folder it is
+_OUTCOME = "outcome.json"
 _BEGUN = Path("model", "work")  # what `workers.train.resuming` goes on from
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a training came to, with all that decided so beside its snapshot: how it was wished, the settings."""
+
+    options: Options
+    settings: dict[str, str]
+    outcome: Outcome
 
 
 @contextmanager
 def place(configuration: Configuration, snapshot: str, training: str) -> Iterator[Path]:
     """The folder of a training, for its owner's eyes only, where what an earlier one with this snapshot did still lies.
 
-    It holds what customers wrote, and is gone when the training is done, was refused, or has not begun to learn.
+    It holds what customers wrote, and is gone when the training was refused, or has not begun to learn. What it came to
+    stays until whoever supervises it knows that it was heard, and forgets it.
 
     Args:
         configuration: where.
@@ -56,13 +71,42 @@ def place(configuration: Configuration, snapshot: str, training: str) -> Iterato
         stays = True
         try:
             yield folder
-            stays = False
         except BadInput:  # it would be refused again
             stays = False
             raise
         finally:
-            if not stays or not (folder / _BEGUN).exists():
+            if not stays or not _worth_keeping(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep(folder: Path, ended: Ended) -> None:
+    """Keep what a training came to in the place of all that it would go on from.
+
+    Raises:
+        OSError: it cannot be written; all else stays.
+    """
+    put(folder / _OUTCOME, wire.dumps(ended).encode())
+    _clear(folder)
+
+
+def ended(folder: Path) -> Ended | None:
+    """What an earlier training here came to; None where none came to an end, or that cannot be read."""
+    return note(Ended, folder / _OUTCOME)
+
+
+def anew(folder: Path) -> None:
+    """Do without what an earlier training here came to; whoever kills us meanwhile leaves it."""
+    if (folder / _OUTCOME).exists():
+        _clear(folder)
+        (folder / _OUTCOME).unlink()
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name not in (_NOTE, _OUTCOME):
+            path.unlink(missing_ok=True)
 
 
 def settle(folder: Path) -> None:
@@ -73,25 +117,40 @@ def settle(folder: Path) -> None:
 
 
 def forget(configuration: Configuration, snapshot: str) -> None:
-    """Nobody will go on with this training: it was stopped."""
+    """Nobody will go on with this training: it was stopped, or what it came to was heard."""
     with suppress(Retry), _alone(configuration, patience=1):
         shutil.rmtree(_folder(configuration, snapshot), ignore_errors=True)
 
 
 def sweep(configuration: Configuration, stopped: Callable[[str], bool] = lambda _: False) -> None:
-    """Remove what no training has gone on with for a day, or had not begun to learn; nothing while one runs here.
+    """Remove what nobody has asked for in a day, or had not begun to learn; nothing while a training runs here.
+
+    What cannot be removed stays until it is swept again, which the log says; nothing is raised.
 
     Args:
         configuration: where.
         stopped: whether an admin stopped this training, maybe when no worker was there to hear so: it goes at once.
     """
-    with suppress(Retry), _alone(configuration, patience=0):
-        for folder in _rests(configuration).glob("*"):
-            old = time.time() - _touched(folder) > KEPT
-            if old or not (folder / _BEGUN).exists() or stopped(_whose(folder)):
-                log.info("training.forgotten", folder=folder.name)
-                shutil.rmtree(folder, ignore_errors=True)
-        _sweep_earlier(configuration.encodings.with_name("training"))
+    try:
+        with suppress(Retry), _alone(configuration, patience=0):
+            for folder in _rests(configuration).glob("*"):
+                with _bearing(folder):
+                    old = time.time() - _touched(folder) > KEPT
+                    if old or not _worth_keeping(folder) or stopped(_whose(folder)):
+                        log.info("training.forgotten", folder=folder.name)
+                        shutil.rmtree(folder, ignore_errors=True)
+            _sweep_earlier(configuration.encodings.with_name("training"))
+    except Exception:  # a worker that trains, or waits to, has better things to do than to end by it
+        log.exception("training.not_swept")
+
+
+@contextmanager
+def _bearing(folder: Path) -> Iterator[None]:
+    """A folder that cannot be looked at is left to the next sweep: others are swept all the same."""
+    try:
+        yield
+    except OSError as problem:
+        log.warning("training.not_swept", folder=folder.name, problem=str(problem))
 
 
 def sweeping(configuration: Configuration, stopped: Callable[[str], bool]) -> None:
@@ -108,18 +167,23 @@ def sweeping(configuration: Configuration, stopped: Callable[[str], bool]) -> No
 def _sweep_earlier(rooms: Path) -> None:
     """Remove what trainings of earlier versions unpacked here; one that still runs, maybe elsewhere, keeps its own."""
     for folder in rooms.glob("*"):
-        if time.time() - _touched(folder) > QUIET:
-            log.info("training.forgotten", folder=folder.name)
-            shutil.rmtree(folder, ignore_errors=True)
+        with _bearing(folder):
+            if time.time() - _touched(folder) > QUIET:
+                log.info("training.forgotten", folder=folder.name)
+                shutil.rmtree(folder, ignore_errors=True)
     if rooms.exists():
         with suppress(OSError):  # it is not empty yet
             rooms.rmdir()
             rooms.with_name(f"{rooms.name}.lock").unlink(missing_ok=True)
 
 
+def _worth_keeping(folder: Path) -> bool:
+    return (folder / _BEGUN).exists() or ended(folder) is not None
+
+
 def _whose(folder: Path) -> str:
     try:
-        return (folder / _NOTE).read_text(encoding="utf-8")
+        return (folder / _NOTE).read_text(encoding="utf-8", errors="replace")
     except OSError:  # whoever made it was killed before it could say so
         return ""
 

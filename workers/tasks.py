@@ -160,26 +160,41 @@ def _stopped(redis: Redis, training: str) -> bool:
 @app.task(name=LEARN, ignore_result=True)
 def train(plain: dict[str, Any]) -> None:
     """Train in a child process; the gateway hears how far it is, and in the end what came of it."""
-    order = wire.load(Order, plain)
-    bench = _bench[0]
+    _trained(_bench[0], wire.load(Order, plain))
 
-    def push(news: News) -> None:
-        end = time.monotonic() + (_LAST_WORD if news.last else 0)
-        while True:
-            try:
-                pipe = bench.redis.pipeline(transaction=False)
-                pipe.lpush(NEWS, wire.dumps(news))
-                pipe.expire(NEWS, NEWS_EXPIRES)
-                pipe.execute()
-                return
-            except RedisError as problem:
-                log.warning("training.unheard", training=news.training, problem=type(problem).__name__)
-                if time.monotonic() > end:
-                    return
-                time.sleep(1)
 
+def _trained(bench: Bench, order: Order) -> None:
+    push = partial(_push, bench.redis)
     with bench.pulse.holding(order.training):
-        training.supervise(order, push, from_environment(), lambda: _halt(bench.redis, order.training))
+        try:
+            configuration = from_environment()
+        except Exception as problem:  # settings may have changed since the worker was started
+            log.exception("training.unsupervised", training=order.training)
+            push(News(order.training, 1, problem=_unsettled(problem)))
+            return
+        training.supervise(order, push, configuration, lambda: _halt(bench.redis, order.training))
+
+
+def _unsettled(problem: Exception) -> str:
+    what = "; ".join(str(problem).splitlines()) or type(problem).__name__
+    return f"The train worker's settings cannot be read ({what}). Mend them, then start the training again."
+
+
+def _push(redis: Redis, news: News) -> bool:
+    """Tell the gateway; whether that was possible."""
+    end = time.monotonic() + (_LAST_WORD if news.last else 0)
+    while True:
+        try:
+            pipe = redis.pipeline(transaction=False)
+            pipe.lpush(NEWS, wire.dumps(news))
+            pipe.expire(NEWS, NEWS_EXPIRES)
+            pipe.execute()
+            return True
+        except RedisError as problem:
+            log.warning("training.unheard", training=news.training, problem=type(problem).__name__)
+            if time.monotonic() > end:
+                return False
+            time.sleep(1)
 
 
 def _halt(redis: Redis, training: str) -> Halt | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from core import wire
-from core.errors import BadInput, PolydeskError
+from core.errors import BadInput, Broken, PolydeskError
 from core.training import Check, Halt, News, Order, Outcome, stopped
 from workers import logs, resting
 from workers.configuration import Configuration, from_environment
@@ -43,21 +43,56 @@ _stopped = threading.Event()
 
 def supervise(
     order: Order,
-    push: Callable[[News], None],
+    push: Callable[[News], bool],
     configuration: Configuration,
     halted: Callable[[], Halt | None] = lambda: None,
 ) -> None:
     """Train in a child process and push what it says; the last news always has an outcome or a problem.
 
     The child ends when this process does, however that ends, and when `halted` says so; it is asked every second. What
-    an admin has stopped is forgotten, what was given up is kept for whoever starts it again.
+    an admin has stopped is forgotten, as is what was heard; what was given up is kept for whoever starts it again.
+
+    Args:
+        order: what to train.
+        push: tells the gateway; returns whether that was possible.
+        configuration: where.
+        halted: word that the training is to end, if there is any.
     """
+    said = _Said(order.training, push)
     if halt := halted():  # while it waited in the queue
-        push(_halted(order, 1, halt, configuration))
+        said(_halted(order, halt, configuration))
         return
+    said(News("", 0, "waiting"))
+    try:
+        status, halt = _followed(order, said, halted)
+        problem = _halted(order, halt, configuration) if halt else News("", 0, problem=_ended(status))
+        if not said.last.last:
+            said(problem)
+        elif said.last.outcome and said.heard and not halt:
+            resting.forget(configuration, order.snapshot)
+    except Exception as problem:  # no memory for a process, say: whoever waits is told
+        log.exception("training.unsupervised", training=order.training)
+        if not said.last.last:
+            said(News("", 0, problem=_unable(problem)))
+    finally:
+        resting.sweep(configuration)
+
+
+class _Said:
+    """Numbers the news of a training, and remembers the last with whether it was heard."""
+
+    def __init__(self, training: str, push: Callable[[News], bool]) -> None:
+        self._push = push
+        self.last, self.heard = News(training, 0), False
+
+    def __call__(self, news: News) -> None:
+        self.last = replace(news, training=self.last.training, seq=self.last.seq + 1)
+        self.heard = self._push(self.last)
+
+
+def _followed(order: Order, said: _Said, halted: Callable[[], Halt | None]) -> tuple[int, Halt | None]:
+    """Run the child; its exit status, with the word that it was to end, if there is any by now."""
     read, write = os.pipe()
-    last, seq = News(order.training, 1, "waiting"), 1
-    push(last)
     try:
         with subprocess.Popen(
             [sys.executable, "-m", "workers.training"],
@@ -77,27 +112,22 @@ def supervise(
             with _halting(child, halted) as halts:
                 for line in child.stdout:
                     with suppress(BadInput):  # something else has printed a line
-                        told = wire.loads(News, line)
-                        seq += 1
-                        last = replace(told, training=order.training, seq=seq)
-                        push(last)
+                        said(wire.loads(News, line))
                 status = child.wait()
-        ended = _halted(order, seq + 1, halts[0], configuration) if halts else None
-        if not last.last:
-            push(ended or News(order.training, seq + 1, problem=_ended(status)))
     finally:
         _running.clear()
         os.close(write)
         os.close(read)
-        resting.sweep(configuration)
+    # Even of one that has come to an end: who gave it up did not hear of that.
+    return status, halts[0] if halts else halted()
 
 
-def _halted(order: Order, seq: int, halt: Halt, configuration: Configuration) -> News:
+def _halted(order: Order, halt: Halt, configuration: Configuration) -> News:
     """Clear up after a training that is to end; returns what is said of it."""
     if not halt.by:
-        return News(order.training, seq, problem=_GIVEN_UP)
+        return News("", 0, problem=_GIVEN_UP)
     resting.forget(configuration, order.snapshot)
-    return News(order.training, seq, problem=stopped(halt.by), stopped_by=halt.by)
+    return News("", 0, problem=stopped(halt.by), stopped_by=halt.by)
 
 
 def stop() -> None:
@@ -143,6 +173,14 @@ def _ended(status: int) -> str:
     return f"The training process ended unexpectedly (status {status}); the train worker's log says why."
 
 
+def _unable(problem: Exception) -> str:
+    what = (problem.strerror if isinstance(problem, OSError) else str(problem)) or type(problem).__name__
+    return (
+        f"The train worker cannot run a process that trains ({what}). Free memory on its machine, or start the worker "
+        "anew; then start the training again."
+    )
+
+
 def main() -> None:
     """The child: reads an order from stdin, writes news to stdout, a line each."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # in good order, files closed
@@ -177,15 +215,19 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
     from core.store.blobs import BlobFolder
 
     blobs = BlobFolder(configuration.blobs)
+    if unheard := _unheard(order, room, configuration, blobs):
+        return unheard
+    resting.anew(room)
     snapshot = read(blobs.get(order.snapshot))
     kb, history = unpacked(snapshot, room, blobs)
     resting.settle(room)
     say(News("", 0, "loading"))
-    from workers.models import packed
     from workers.train.log import Log
+    from workers.train.resuming import deciding
     from workers.train.run import train
 
     model = room / "model"
+    before, instead = _before(snapshot, room, blobs)
     with Log(model / "log", stream=sys.stderr, listen=_Teller(say)) as told:
         found = train(
             kb,
@@ -195,31 +237,91 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
             told,
             finetune=order.options.finetune,
             strategy=order.options.strategy,
-            before=_before(snapshot, room, blobs),
+            before=before,
+            instead=instead,
+            keep=True,
         )
+    say(News("", 0, "packing"))
+    stored, report = _stored(model, blobs)
     gate = found.promotion
-    return Outcome(
-        model=blobs.put(packed(model)),
-        report=blobs.put((model / "report.html").read_bytes()),
+    outcome = Outcome(
+        model=stored,
+        report=report,
         passed=gate is not None and gate.promoted,
         why=gate.why if gate else "nothing was there to judge it by",
         checks=tuple(Check(one.what, one.before, one.after, one.passed) for one in gate.checks) if gate else (),
         strategy=found.chosen,
         tuned=found.finetuned.why if found.finetuned else "",
+        instead=gate.instead if gate else "",
     )
+    try:
+        resting.keep(room, resting.Ended(order.options, deciding(configuration), outcome))
+    except OSError as problem:  # should nobody hear of it, what it would go on from is still there
+        log.warning("training.not_kept", training=order.training, problem=str(problem))
+    return outcome
 
 
-def _before(snapshot: Snapshot, room: Path, blobs: BlobFolder) -> Path | None:
-    """The folder of the model in force; None for the shipped one, which answers too where the model cannot be had.
+def _unheard(order: Order, room: Path, configuration: Configuration, blobs: BlobFolder) -> Outcome | None:
+    """What the same training came to before, where nobody heard of it; None where it cannot be had any more."""
+    from workers.train.resuming import deciding
+
+    ended = resting.ended(room)
+    if ended is None or (ended.options, ended.settings) != (order.options, deciding(configuration)):
+        return None
+    try:
+        for blob in (ended.outcome.model, ended.outcome.report):
+            blobs.put(blobs.get(blob))  # it looks new: no sweep takes it away before it is heard of
+    except PolydeskError as problem:
+        log.warning("training.not_kept", training=order.training, problem=str(problem))
+        return None
+    return ended.outcome
+
+
+def _stored(model: Path, blobs: BlobFolder) -> tuple[str, str]:
+    """The blobs of a model with its report.
+
+    Raises:
+        Broken: they cannot be written; says what to do.
+    """
+    from workers.models import packed
+
+    try:
+        return blobs.put(packed(model)), blobs.put((model / "report.html").read_bytes())
+    except (PolydeskError, OSError) as problem:
+        cause = problem.__cause__ or problem
+        why = cause.strerror if isinstance(cause, OSError) else str(cause)
+        raise Broken(
+            f"The model was trained, but cannot be kept in {blobs.root} ({why}). Free space there, then start the "
+            "training again: it goes on where it stood."
+        ) from problem
+
+
+def _before(snapshot: Snapshot, room: Path, blobs: BlobFolder) -> tuple[Path | None, str]:
+    """The folder of the model in force; None for the shipped one, which answers too where nobody can have the model.
 
     It lies in the room: from the folder that workers share it may be taken away before the training compares with it.
-    """
-    from workers.models import Models
 
-    models = Models(blobs.get, room / "before")
-    if not snapshot.model or models.get(snapshot.model) is None:
-        return None
-    return models.folder(snapshot.model)
+    Returns:
+        the folder, and why it is none though there is a model in force.
+
+    Raises:
+        Broken: only this worker cannot have it now, which says nothing about what answers customers; says what to do.
+    """
+    from workers.model.optimised import forms
+    from workers.model.trained import Trained
+    from workers.models import Models
+    from workers.train.judging import only_now
+
+    if not snapshot.model:
+        return None, ""
+    try:
+        folder = Models(blobs.get, room / "before").folder(snapshot.model)
+        Trained.load(folder), forms(folder)
+    except (PolydeskError, OSError) as problem:
+        if (passing := only_now(problem)) is not None:
+            raise passing from problem
+        return None, f"the model in force cannot be had ({problem})"
+    return folder, ""
 
 
 class _Teller:

@@ -38,6 +38,7 @@ _STAGES = {
     "listening": "Reading what customers asked",
     "knowledge base": "Learning the knowledge base",
     "comparison": "Comparing it with the model in force",
+    "packing": "Packing the model",
 }
 # Each with a sentence for people who do not know what a network is.
 _STRATEGIES = {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from core.knowledge.history import History
 from core.snapshot import Snapshot, unpacked
 from core.store.blobs import BlobFolder
 from core.store.locks import FileLock
+from core.training import Options, Outcome
 from workers import resting
 from workers.configuration import Configuration, from_environment
 from workers.train.resuming import inputs
@@ -56,6 +60,8 @@ def test_what_was_done_waits_for_the_same_training_and_goes_with_its_end(place: 
     with resting.place(place, SNAPSHOT, "t1") as again:
         assert again == folder and (again / "model" / "work" / "heard.db").exists()
         assert not (again / "kb").exists()  # it is unpacked anew
+    assert folder.exists()  # nobody has heard yet what it came to
+    resting.forget(place, SNAPSHOT)
     assert not folder.exists()
 
 
@@ -70,6 +76,34 @@ def test_what_was_refused_stopped_or_not_begun_leaves_nothing(place: Configurati
     assert not folder.exists()
     folder = killed(place)
     resting.forget(place, SNAPSHOT)
+    assert not folder.exists()
+
+
+def test_what_it_came_to_stays_alone_until_it_was_heard_for_a_day_at_most(place: Configuration) -> None:
+    ended = resting.Ended(Options(finetune=True), {"text_model": "auto"}, Outcome("c" * 64, "d" * 64, True, "better"))
+    folder = killed(place)
+    assert resting.ended(folder) is None
+    resting.keep(folder, ended)
+    with resting.place(place, SNAPSHOT, "t2") as again:
+        assert {path.name for path in again.iterdir()} == {"training", "outcome.json"}  # no word of a customer
+        assert resting.ended(again) == ended
+    resting.sweep(place)
+    assert resting.ended(folder) == ended
+    # Unless another training begins there: what one left that was killed as it cleared up is nobody's
+    begun(folder)
+    resting.anew(folder)
+    assert [path.name for path in folder.iterdir()] == ["training"]
+    resting.keep(folder, ended)
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (0, time.time() - resting.KEPT - 60))
+    resting.sweep(place)
+    assert not folder.exists()
+
+
+def test_what_cannot_be_read_of_an_outcome_is_none(place: Configuration) -> None:
+    with resting.place(place, SNAPSHOT, "t1") as folder:
+        (folder / "outcome.json").write_bytes(b"of another version")
+        assert resting.ended(folder) is None
     assert not folder.exists()
 
 
@@ -110,6 +144,75 @@ def test_what_an_earlier_version_left_goes_once_nobody_works_there(place: Config
         os.utime(path, (0, time.time() - resting.QUIET - 60))
     resting.sweep(place)
     assert not rooms.exists() and not rooms.with_name("training.lock").exists()
+
+
+def test_a_folder_that_cannot_be_looked_at_keeps_no_other_from_being_swept(
+    place: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given folders that vanish as they are looked into, when it is swept, then the rest goes."""
+    folders = [killed(place, name * 64) for name in "abc"]
+    rglob = Path.rglob
+
+    def vanishing(path: Path, pattern: str) -> object:
+        if path == folders[1]:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")  # as Python 3.11 does
+        return rglob(path, pattern)
+
+    monkeypatch.setattr(Path, "rglob", vanishing)
+    resting.sweep(place, lambda _: True)
+    assert [folder.exists() for folder in folders] == [False, True, False]
+    monkeypatch.undo()
+    resting.sweep(place, lambda _: True)
+    assert not folders[1].exists()
+
+
+def test_it_is_swept_on_whatever_was_wrong_once(place: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resting, "SWEPT_EVERY", 0.01)
+    folder, met, over = killed(place), list[str](), threading.Event()
+
+    def stopped(training: str) -> bool:
+        met.append(training)
+        if len(met) == 1:
+            raise RuntimeError("nobody has thought of that")
+        if len(met) == 2:
+            return False
+        monkeypatch.setattr(resting, "SWEPT_EVERY", 3600.0)  # the thread is not heard of again
+        over.set()
+        return False
+
+    resting.sweeping(place, stopped)
+    assert over.wait(30) and folder.exists()
+
+
+def test_where_nothing_can_be_locked_nothing_is_swept_or_left_open(
+    place: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = killed(place)
+    monkeypatch.setattr(resting, "PATIENCE", 0.0)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    resting.sweep(place, lambda _: True)
+    with pytest.raises(Retry, match=r"cannot lock .*: No locks available"), resting.place(place, SNAPSHOT, "t1"):
+        raise AssertionError
+    assert folder.exists() and len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_full_disk_does_not_keep_anybody_from_being_alone(
+    place: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = killed(place)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    resting.sweep(place, lambda _: True)
+    assert not folder.exists()
+    assert not (place.encodings.with_name("training-kept.lock")).read_text()
 
 
 def test_two_trainings_do_not_share_a_folder(place: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:

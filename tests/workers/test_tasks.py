@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
+from redis import Redis
 
+from core import wire
+from core.broker import NEWS
+from core.training import News, Order
+from tests.flows.servers import redis
 from workers import tasks
+from workers.pulse import Pulse
 
 
 def test_what_is_rehearsed_comes_to_an_end_before_the_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,3 +25,25 @@ def test_what_is_rehearsed_comes_to_an_end_before_the_process_does(monkeypatch: 
     monkeypatch.setattr(tasks, "_warming", [rehearsing])
     tasks._stop()
     assert not rehearsing.is_alive() and not tasks._warming
+
+
+def test_the_end_of_a_training_that_the_broker_does_not_take_is_told_from_one_that_was_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "_LAST_WORD", 0.0)
+    with Redis.from_url("redis://127.0.0.1:1/0") as away:
+        assert tasks._push(away, News("t1", 1, problem="It was killed")) is False
+
+
+def test_settings_that_changed_since_the_worker_was_started_end_a_training_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Given settings that cannot be read any longer, when a training is asked for, then whoever waits is told."""
+    monkeypatch.setenv("POLYDESK_DATA", str(tmp_path))
+    monkeypatch.setenv("POLYDESK_REDIS_URL", "ftp://nowhere")
+    monkeypatch.setenv("POLYDESK_THREADS", "many")
+    with redis() as url, Redis.from_url(url) as broker:
+        tasks._trained(tasks.Bench(broker, None, Pulse(broker, ("train",))), Order("t1", "0" * 64))
+        (told,) = [wire.loads(News, raw) for raw in broker.lrange(NEWS, 0, -1)]
+    assert told.training == "t1" and told.last and not told.refused and "\n" not in told.problem
+    assert "settings cannot be read (POLYDESK_REDIS_URL: " in told.problem and "; POLYDESK_THREADS: " in told.problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,17 +16,18 @@ from pathlib import Path
 import pytest
 
 from core import wire
-from core.errors import BadInput
+from core.errors import BadInput, Broken
 from core.knowledge.entries import Entry, KnowledgeBase
 from core.snapshot import Snapshot
 from core.store.blobs import BlobFolder
-from core.training import AUTO, STRATEGIES, Halt, News, Options, Order
+from core.training import AUTO, STRATEGIES, Halt, News, Options, Order, Outcome
 from workers import resting, training
 from workers.configuration import Configuration, from_environment
 from workers.leash import LEASH
 from workers.model.trained import FUSIONS, Trained
 from workers.models import Models, packed
 from workers.train.log import Told
+from workers.train.resuming import deciding
 
 
 @pytest.fixture
@@ -43,20 +45,30 @@ def order_of(place: Configuration, language: str = "en") -> Order:
     return Order("t1", BlobFolder(place.blobs).put(snapshot))
 
 
+def hearing(said: list[News], heard: bool = True) -> Callable[[News], bool]:
+    """A gateway: notes what is said, if it can be reached when the end comes."""
+
+    def push(news: News) -> bool:
+        said.append(news)
+        return heard or not news.last
+
+    return push
+
+
 def left(place: Configuration) -> list[Path]:
     return list(place.encodings.parent.glob("training*/*"))
 
 
 def test_what_is_wrong_is_said_in_a_sentence(place: Configuration) -> None:
     said: list[News] = []
-    training.supervise(Order("t1", "0" * 64), said.append, place)
+    training.supervise(Order("t1", "0" * 64), hearing(said), place)
     assert [one.seq for one in said] == list(range(1, len(said) + 1))
     assert said[-1].training == "t1" and "is missing" in said[-1].problem and not said[-1].refused and left(place) == []
 
 
 def test_what_would_be_refused_again_is_told_from_what_broke_off(place: Configuration) -> None:
     said: list[News] = []
-    training.supervise(Order("t1", BlobFolder(place.blobs).put(b"of another version")), said.append, place)
+    training.supervise(Order("t1", BlobFolder(place.blobs).put(b"of another version")), hearing(said), place)
     assert "Another version" in said[-1].problem and said[-1].refused and left(place) == []
 
 
@@ -64,7 +76,7 @@ def at_work(
     place: Configuration, said: list[News], halted: Callable[[], Halt | None] = lambda: None
 ) -> tuple[threading.Thread, subprocess.Popen[bytes]]:
     """A training that is supervised, with its child, once that has unpacked something."""
-    running = threading.Thread(target=training.supervise, args=(order_of(place), said.append, place, halted))
+    running = threading.Thread(target=training.supervise, args=(order_of(place), hearing(said), place, halted))
     running.start()
     end = time.monotonic() + 30
     while not left(place):
@@ -72,6 +84,68 @@ def at_work(
         time.sleep(0.002)
     (child,) = training._running
     return running, child
+
+
+def came_to(place: Configuration, order: Order) -> Outcome:
+    """What the training of this order came to, which lies in its folder."""
+    blobs = BlobFolder(place.blobs)
+    outcome = Outcome(blobs.put(b"a model"), blobs.put(b"a report"), True, "it is not worse", tuned="not wished")
+    with resting.place(place, order.snapshot, order.training) as room:
+        resting.keep(room, resting.Ended(order.options, deciding(place), outcome))
+    return outcome
+
+
+def test_what_it_came_to_is_told_until_it_was_heard(place: Configuration) -> None:
+    order, said = order_of(place), list[News]()
+    outcome = came_to(place, order)
+    training.supervise(order, hearing(said, heard=False), place)
+    assert said[-1].outcome == outcome and [one.stage for one in said] == ["waiting", ""]
+    assert len(left(place)) == 1
+    # Whoever gave it up meanwhile does not mind what it came to
+    said.clear()
+    training.supervise(order, hearing(said), place, lambda: Halt() if said and said[-1].outcome else None)
+    assert said[-1].outcome == outcome and len(left(place)) == 1
+    training.supervise(order, hearing(said), place)
+    assert said[-1].outcome == outcome and left(place) == []
+
+
+@pytest.mark.parametrize("other", ["options", "settings", "model", "report"])
+def test_what_another_training_came_to_or_is_there_no_more_is_not_told(place: Configuration, other: str) -> None:
+    order = replace(order_of(place), options=Options(strategy="x"))  # it would be refused
+    outcome = came_to(place, order)
+    if other == "options":
+        order = replace(order, options=Options(strategy="y"))
+    elif other == "settings":
+        place = replace(place, text_model="multilingual")
+    else:
+        BlobFolder(place.blobs).delete(getattr(outcome, other))
+    with pytest.raises(BadInput, match="no strategy"), resting.place(place, order.snapshot, "t2") as room:
+        training._trained(order, room, place, lambda _: None)
+    assert left(place) == []
+
+
+@pytest.mark.models
+def test_a_model_that_cannot_be_kept_is_not_made_twice(place: Configuration, models_dir: Path) -> None:
+    """Given a full disk when a model is to be kept, when it is started again, then it goes on where it stood."""
+    order, place, said = order_of(place), replace(place, models=models_dir), list[News]()
+    full = [place.blobs / f"{number:02x}" for number in range(256) if not (place.blobs / f"{number:02x}").exists()]
+    for one in full:  # nothing new can be written
+        one.touch()
+    with (
+        pytest.raises(Broken, match=r"was trained, but cannot be kept in .*\(Not a directory\)\. Free space there"),
+        resting.place(place, order.snapshot, "t1") as room,
+    ):
+        training._trained(order, room, place, said.append)
+    assert said[-1].stage == "packing" and (room / "model" / "work" / "inputs.json").exists()
+    for one in full:
+        one.unlink()
+    with resting.place(place, order.snapshot, "t2") as room:
+        outcome = training._trained(order, room, place, said.append)
+        assert {path.name for path in room.iterdir()} == {"training", "outcome.json"}
+    assert Models(BlobFolder(place.blobs).get, place.trained).get(outcome.model) is not None
+    said.clear()
+    with resting.place(place, order.snapshot, "t3") as room:
+        assert training._trained(order, room, place, said.append) == outcome and not said
 
 
 def test_a_killed_process_is_told_and_leaves_nothing_that_customers_wrote(
@@ -87,7 +161,7 @@ def test_a_killed_process_is_told_and_leaves_nothing_that_customers_wrote(
 
 def test_a_worker_that_is_told_to_stop_takes_its_training_along(place: Configuration) -> None:
     said: list[News] = []
-    running = threading.Thread(target=training.supervise, args=(order_of(place), said.append, place))
+    running = threading.Thread(target=training.supervise, args=(order_of(place), hearing(said), place))
     running.start()
     while not training._running:
         time.sleep(0.002)
@@ -99,10 +173,11 @@ def test_a_worker_that_is_told_to_stop_takes_its_training_along(place: Configura
 def test_a_stop_while_it_starts_is_not_missed(place: Configuration) -> None:
     said: list[News] = []
 
-    def push(news: News) -> None:
+    def push(news: News) -> bool:
         said.append(news)
         if len(said) == 1:  # no process was started yet
             training.stop()
+        return True
 
     training.supervise(order_of(place), push, place)
     assert [one.stage for one in said] == ["waiting", ""] and left(place) == []
@@ -121,13 +196,36 @@ def test_what_it_is_compared_with_stays_whatever_other_processes_take_away(
     in_force = model("in-force")
     workers_models, room = Models(blobs.get, place.trained), tmp_path / "room"
     assert workers_models.get(in_force) is not None
-    before = training._before(Snapshot(KnowledgeBase("Shop"), model=in_force), room, blobs)
+    before, instead = training._before(Snapshot(KnowledgeBase("Shop"), model=in_force), room, blobs)
     # When a training is long, and workers meet release after release
     for number in range(8):
         assert workers_models.get(model(str(number))) is not None
     assert not (place.trained / in_force).exists()
     assert before is not None and before.is_relative_to(room) and Trained.load(before).encoder == "in-force"
-    assert training._before(Snapshot(KnowledgeBase("Shop"), model="0" * 64), room, blobs) is None
+    assert not instead and training._before(Snapshot(KnowledgeBase("Shop")), room, blobs) == (None, "")
+
+
+def test_what_it_is_compared_with_instead_is_said(place: Configuration, tmp_path: Path) -> None:
+    """Given a model in force that nobody can have, or only this worker not, then no comparison pretends otherwise."""
+    blobs, room = BlobFolder(place.blobs), tmp_path / "room"
+    for model, why in (("0" * 64, "is missing from"), (blobs.put(b"no zip file"), "not a zip file")):
+        before, instead = training._before(Snapshot(KnowledgeBase("Shop"), model=model), room, blobs)
+        assert before is None and "the model in force cannot be had" in instead and why in instead
+    blobs.path("1" * 64).mkdir(parents=True)
+    Trained("in-force").save(tmp_path / "in-force")
+    model = blobs.put(packed(tmp_path / "in-force"))
+    (tmp_path / "full").touch()
+    for one, where, why in (("1" * 64, room, "Is a directory"), (model, tmp_path / "full", "Not a directory")):
+        with pytest.raises(Broken, match=rf"cannot be compared with just now \({why}\).*start it again"):
+            training._before(Snapshot(KnowledgeBase("Shop"), model=one), where, blobs)
+
+
+def test_a_process_that_cannot_be_started_is_told(place: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[News] = []
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    training.supervise(order_of(place), hearing(said), place)
+    assert [one.stage for one in said] == ["waiting", ""] and not training._running and left(place) == []
+    assert "cannot run a process that trains (No such file or directory)" in said[-1].problem and not said[-1].refused
 
 
 def test_an_admin_stops_it_while_it_runs_and_nothing_of_it_stays(
@@ -157,7 +255,7 @@ def test_one_that_does_not_end_when_it_is_told_is_killed(place: Configuration, m
 
 def test_one_that_was_stopped_in_the_queue_is_not_begun(place: Configuration) -> None:
     said: list[News] = []
-    training.supervise(order_of(place), said.append, place, lambda: Halt("Ada"))
+    training.supervise(order_of(place), hearing(said), place, lambda: Halt("Ada"))
     assert [(one.problem, one.stopped_by) for one in said] == [("Stopped by Ada", "Ada")]
     assert left(place) == [] and not training._running
 
@@ -170,10 +268,10 @@ def test_what_was_given_up_ends_without_an_admin_and_waits_to_be_started_again(
     work = resting._folder(place, order.snapshot) / "model" / "work"
     work.mkdir(parents=True)
     for halted in (lambda: Halt(), lambda: Halt() if training._running else None):  # in the queue, as it runs
-        training.supervise(order, said.append, place, halted)
+        training.supervise(order, hearing(said), place, halted)
         assert "was cut off" in said[-1].problem and said[-1].last and not said[-1].stopped_by
         assert work.exists()
-    training.supervise(order, said.append, place, lambda: Halt("Ada"))
+    training.supervise(order, hearing(said), place, lambda: Halt("Ada"))
     assert not work.exists()
 
 
@@ -209,6 +307,15 @@ def test_it_ends_with_its_worker(place: Configuration) -> None:
         pass_fds=(read,),
     ) as child:
         os.close(read)
-        time.sleep(0.5)
+        end = time.monotonic() + 30
+        while not ready(child.pid):
+            assert child.poll() is None and time.monotonic() < end
+            time.sleep(0.01)
         os.close(write)
-        assert child.wait(30) != 0
+        assert child.wait(30) == 128 + signal.SIGTERM
+
+
+def ready(pid: int) -> bool:
+    """Whether a process has said what it does when it is told to end (proc(5): SigCgt is a mask in hexadecimal)."""
+    (caught,) = re.findall(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)

@@ -99,6 +99,11 @@ def load(folder: Path, *, device: str = "cpu", threads: int = 1) -> TextEncoder:
     return OnnxText(folder / "model.onnx", tokenise, digest=note.digest, languages=languages, threads=threads)
 
 
+def whole(folder: Path) -> None:
+    """Make sure that a folder holds what was written; raises Broken like `read` where it does not."""
+    _check(folder, read(folder), tuple(dict.fromkeys((*_ONNX, *_TORCH))))
+
+
 def _check(folder: Path, note: Note, names: tuple[str, ...]) -> None:
     for name in names:
         try:

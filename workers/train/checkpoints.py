@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,15 @@ FORM = 1  # of a checkpoint
 
 
 class Checkpoint:
-    """One file, replaced as a whole; whoever kills us leaves the last one."""
+    """One file, replaced as a whole; whoever kills us leaves the last one.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        path: the file.
+        say: told in a sentence when it cannot be gone on from.
+    """
+
+    def __init__(self, path: Path, say: Callable[[str], None] | None = None) -> None:
+        self.path, self._say = path, say
 
     def save(self, plain: dict[str, Any], dice: np.random.Generator) -> None:
         """Keep numbers, tensors, state dictionaries, with both sources of chance."""
@@ -34,10 +39,10 @@ class Checkpoint:
         scratch.replace(self.path)
 
     def load(self) -> dict[str, Any] | None:
-        """What was kept last; None when nothing was.
+        """What was kept last; None when nothing was, or nothing that can be read: that is gone then.
 
         Raises:
-            Broken: it cannot be read; says what to do.
+            Broken: it can be neither read nor deleted; says what to do.
         """
         if not self.path.is_file():
             return None
@@ -45,17 +50,42 @@ class Checkpoint:
             stored: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
             if stored["form"] != FORM:
                 raise ValueError("it is of another version")
-        except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as problem:
-            raise Broken(
-                f"cannot go on from the checkpoint {self.path} ({brief(problem)}): delete it, then train again"
-            ) from problem
+        except Exception as problem:  # a damaged file may be anything to torch
+            self.drop(problem)
+            return None
         return stored
+
+    def drop(self, problem: Exception) -> None:
+        """Do without what was kept, see `dropped`."""
+        dropped(self.path, problem, self._say)
 
     @staticmethod
     def chance(stored: dict[str, Any], dice: np.random.Generator) -> None:
         """Set both sources of chance to where they stood."""
         dice.bit_generator.state = json.loads(stored["chance"]["dice"])
         torch.set_rng_state(stored["chance"]["torch"])
+
+
+def dropped(path: Path, problem: Exception, say: Callable[[str], None] | None) -> None:
+    """Delete a checkpoint that nobody can go on from, which costs time, nothing else.
+
+    Args:
+        path: the file.
+        problem: what is wrong with it.
+        say: told so in a sentence.
+
+    Raises:
+        Broken: it cannot be deleted; says what to do.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as failed:
+        raise Broken(
+            f"cannot go on from the checkpoint {path} ({brief(problem)}), which cannot be deleted either "
+            f"({failed.strerror}): delete it, then train again"
+        ) from problem
+    if say is not None:
+        say(f"the checkpoint {path} cannot be gone on from ({brief(problem)}): what it kept is learned anew")
 
 
 def brief(problem: Exception) -> str:

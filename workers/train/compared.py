@@ -127,7 +127,7 @@ def rivals(
     found: dict[str, Rival] = {LATE: Pooled(LATE, shipped()), FIXED: Pooled(FIXED, LogPool())}
     for name in names if len(points.phrases) else ():
         dimensions = Dimensions(name, points.outside.shape[1], points.photos.shape[1], channels=points.channels)
-        checkpoint = Checkpoint(work / f"{name}.pt")
+        checkpoint = Checkpoint(work / f"{name}.pt", log.say)
         before = checkpoint.load()
         with log.stage(name, STEPS, done=before["step"] if before else 0) as stage:
             began = time.perf_counter()

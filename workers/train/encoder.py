@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from core import wire
-from core.errors import BadInput
+from core.errors import BadInput, Broken
 from core.knowledge.entries import NONE, KnowledgeBase, english
 from core.knowledge.history import Splits
 from workers.configuration import Configuration
@@ -20,7 +20,7 @@ from workers.model.points import phrases_of
 from workers.model.shelf import AUTO, MINILM
 from workers.model.smalltalk import outside
 from workers.model.trained import LATE
-from workers.model.tuned import is_tuned
+from workers.model.tuned import is_tuned, whole
 from workers.model.weights import fetch
 from workers.train import results as told
 from workers.train.compared import Pooled
@@ -69,7 +69,7 @@ def tune(frozen: Ground, knowledge: KnowledgeBase, source: Path, out: Path, devi
     """
     file = out.with_name("finetuned.json")
     before = note(told.Finetuned, file)
-    if before is not None and (is_tuned(out) or not before.kept):  # a training that was killed later
+    if before is not None and (not before.kept or _whole(out, log)):  # a training that was killed later
         return before
     said = phrases_of(frozen.model.taught(knowledge))
     texts = [text for text, spoken in zip(said.texts, said.spoken, strict=True) if spoken]
@@ -77,7 +77,7 @@ def tune(frozen: Ground, knowledge: KnowledgeBase, source: Path, out: Path, devi
         try:
             found = finetune(
                 source, texts, said.owner[said.spoken], outside()["en"], out,
-                device=hub.device(device), progress=_telling(log, stack),
+                device=hub.device(device), progress=_telling(log, stack), say=log.say,
             )  # fmt: skip
         except BadInput as problem:
             told_of = told.Finetuned(False, str(problem))
@@ -87,6 +87,18 @@ def tune(frozen: Ground, knowledge: KnowledgeBase, source: Path, out: Path, devi
             )
     put(file, wire.dumps(told_of).encode())
     return told_of
+
+
+def _whole(folder: Path, log: Log) -> bool:
+    """Whether the encoder that was made is there; one that was damaged since is made anew."""
+    if not is_tuned(folder):
+        return False
+    try:
+        whole(folder)
+    except Broken as problem:
+        log.say(f"{problem}: this is done now")
+        return False
+    return True
 
 
 def judged(frozen: Ground, tuned: Ground, found: told.Finetuned) -> told.Finetuned:

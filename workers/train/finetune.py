@@ -103,6 +103,7 @@ def finetune(
     seed: int = 0,
     device: str = "auto",
     progress: Callable[[Progress], None] | None = None,
+    say: Callable[[str], None] | None = None,
     recipe: Recipe | None = None,
     languages: frozenset[str] = frozenset({"en"}),
 ) -> Tuned:
@@ -120,13 +121,14 @@ def finetune(
         seed: of order, dropout, which phrases are held out.
         device: `auto`, `cpu` or a torch device; on a graphics card batches run in half precision (bfloat16).
         progress: told after every step.
+        say: told in a sentence when a checkpoint cannot be gone on from.
         recipe: how it is trained.
         languages: ISO 639-1 codes the encoder was trained for.
 
     Raises:
         BadInput: fewer than two entries; fewer phrases an entry than the recipe's `fewest`; an encoder of another
             architecture; no gain on the phrases held out. Nothing was written; the frozen encoder is the better one.
-        Broken: the encoder or a checkpoint cannot be read, the device cannot be used.
+        Broken: the encoder cannot be read, the device cannot be used.
     """
     started = time.monotonic()
     recipe = recipe or Recipe()
@@ -134,7 +136,7 @@ def finetune(
     tell = progress or (lambda _progress: None)
     sentences = Sentences(encoder, hub.device(device), recipe.frozen)
     mark = fingerprint(encoder, [list(phrases), owner.tolist(), list(outside), asdict(recipe), epochs, seed])
-    kept = Checkpoints(out, mark)
+    kept = Checkpoints(out, mark, say)
     held = _held_out(owner, recipe.held, seed)
     run = _Run(sentences, recipe, list(phrases), owner, list(outside), held, epochs, seed)
     best = run.train(kept, tell)

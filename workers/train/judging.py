@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import BadInput, Broken
+from core.errors import BadInput, Broken, Retry
 from core.knowledge.entries import NONE
 from core.knowledge.files import load
 from core.knowledge.history import Example
@@ -104,6 +104,7 @@ def promotion(
     *,
     shelf: Shelf,
     log: Log,
+    instead: str = "",
 ) -> told.Promotion:
     """The candidate beside the model in use on cases and held-out history, which nothing was trained on.
 
@@ -115,9 +116,10 @@ def promotion(
         past: the held-out turns that may judge.
         shelf: the encoders that both have in common; one that remembers recognises nothing twice.
         log: told how far it is.
+        instead: why `used` is not the one in use, if it cannot be had.
 
     Raises:
-        BadInput: the candidate does not fit the encoders. Broken: weights are missing.
+        BadInput: the candidate does not fit the encoders. Broken: weights are missing, or a file cannot be read.
     """
     knowledge = load(kb)
     if not past and not knowledge.cases:
@@ -128,14 +130,16 @@ def promotion(
         )
     many = len(knowledge.cases) + len(past)
     with log.stage(STAGE, 2 * many) as stage:
-        asking, instead = _Asking(kb, configuration, shelf, past, stage), ""
+        asking = _Asking(kb, configuration, shelf, past, stage)
         try:
             before = asking.tried(used, 0)
         except (BadInput, Broken) as problem:
             if used is None:
                 raise
+            if (passing := only_now(problem)) is not None:
+                raise passing from problem
             # The shipped model answers where the one in use cannot: that is what the candidate would take the place of.
-            before, instead = asking.tried(None, 0), f"; compared with the shipped model, as {problem}"
+            before, instead = asking.tried(None, 0), f"the model in force cannot answer ({problem})"
         after = asking.tried(out, many)
     checks = [
         *held_out.checks(before.past, after.past, knowledge.error_budget, "held-out conversations"),
@@ -149,7 +153,23 @@ def promotion(
     promoted = all(check.passed for check in checks)
     failed = ", ".join(check.what for check in checks if not check.passed)
     why = "it is not worse in anything that was compared" if promoted else f"it is worse on: {failed}"
-    return told.Promotion(promoted, why + instead, tuple(checks))
+    return told.Promotion(promoted, why, tuple(checks), instead)
+
+
+def only_now(problem: BaseException | None) -> Broken | None:
+    """What to say where the model in use cannot be had for a reason that may pass; None where nobody can have it.
+
+    A file that is not there, or is damaged, stays so, and workers answer with the shipped model; what the operating
+    system refuses here and now says nothing about what answers customers.
+    """
+    while problem is not None:
+        if isinstance(problem, Retry | MemoryError | OSError) and not isinstance(problem, FileNotFoundError):
+            why = (problem.strerror if isinstance(problem, OSError) else str(problem)) or type(problem).__name__
+            return Broken(
+                f"The model in force cannot be compared with just now ({why}). Mend that, then start it again."
+            )
+        problem = problem.__cause__
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,6 +241,7 @@ def read(folder: Path) -> tuple[Curve, ...]:
 
 
 def _events(file: Path) -> Iterator[Any]:
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from tensorboardX.proto.event_pb2 import Event
 
     stored = file.read_bytes()
@@ -250,5 +251,9 @@ def _events(file: Path) -> Iterator[Any]:
         start, end = place + _HEADER.size, place + _HEADER.size + length
         if end + _CHECKED > len(stored):
             return
-        yield Event.FromString(stored[start:end])
+        try:
+            event = Event.FromString(stored[start:end])
+        except DecodeError:  # a disk may lose what was written last: curves are no reason to end a training
+            return
+        yield event
         place = end + _CHECKED

@@ -182,11 +182,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """Whether the candidate takes the place of the model in use; `why` is a sentence for people."""
+    """Whether the candidate takes the place of the model in use; `why` is a sentence for people.
+
+    `instead` says why it was compared with the shipped model in the place of the one in use; empty where it was not.
+    """
 
     promoted: bool
     why: str
     checks: tuple[Check, ...] = ()
+    instead: str = ""
 
 
 @dataclass(frozen=True, slots=True)

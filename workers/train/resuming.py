@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from workers.train.place import LOG, NOTE, WORK, must_be_ours
 
 _ELSEWHERE = ("redis_url", "blobs", "models", "encodings", "threads", "log_level")  # settings that change no result
 FORM = 2  # of what is kept; another number is not gone on with
+_NOBODY = json.dumps({"form": FORM, "inputs": ""}).encode()  # the note of what no training goes on with
 
 
 class Work:
@@ -52,7 +54,7 @@ class Work:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 if before is not None:
                     # Whoever kills us meanwhile leaves what no training goes on with.
-                    put(note, json.dumps({"form": FORM, "inputs": ""}).encode())
+                    put(note, _NOBODY)
                     _forget(self.folder, heard.name)
                 _forget_curves(out / LOG)
                 put(note, told.encode())
@@ -76,8 +78,14 @@ class Work:
         self.heard.close()
 
     def done(self) -> None:
-        """Remove everything: what customers said has no business here any longer."""
+        """Remove everything: what customers said has no business here any longer.
+
+        Whoever kills us meanwhile leaves a note, which says whose this is, so that the next training clears it away.
+        """
         self.heard.close()
+        with suppress(OSError):
+            put(self.folder / NOTE, _NOBODY)
+            _forget(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -87,9 +95,13 @@ def inputs(knowledge: KnowledgeBase, past: History, configuration: Configuration
         *(photo for entry in knowledge.live for photo in entry.photos),
         *(file for one in past.examples for file in (*one.photos, *one.voices)),
     ]
-    settings = {name: str(value) for name, value in asdict(configuration).items() if name not in _ELSEWHERE}
-    plain = json.dumps([wire.dump(knowledge), wire.dump(past), settings, options, list(_stamps(files))])
+    plain = json.dumps([wire.dump(knowledge), wire.dump(past), deciding(configuration), options, list(_stamps(files))])
     return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def deciding(configuration: Configuration) -> dict[str, str]:
+    """The settings that decide how a training goes."""
+    return {name: str(value) for name, value in asdict(configuration).items() if name not in _ELSEWHERE}
 
 
 def _stamps(files: Iterable[str]) -> Iterable[tuple[str, int, int]]:
@@ -100,8 +112,8 @@ def _stamps(files: Iterable[str]) -> Iterable[tuple[str, int, int]]:
         yield file, found.st_size if found else -1, found.st_mtime_ns if found else 0
 
 
-def _forget(folder: Path, but: str) -> None:
-    """Remove what is in a folder, but for its note, and one file with what SQLite keeps beside it."""
+def _forget(folder: Path, *but: str) -> None:
+    """Remove what is in a folder, but for its note, and for these files with what SQLite keeps beside them."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -39,6 +39,8 @@ def train(
     finetune: bool = False,
     strategy: str = AUTO,
     before: Path | None = None,
+    instead: str = "",
+    keep: bool = False,
 ) -> told.Results:
     """Train, measure, and write `out`: the model, `results.json`, `report.html`.
 
@@ -55,6 +57,8 @@ def train(
             fixed weights, whatever labelled questions say is surer.
         finetune: also fine-tune the text encoder, which is kept where it is not worse than the one that ships.
         before: the folder of the model in use, which the gate compares with; the shipped one by default.
+        instead: why that is not the one in use, if it cannot be had.
+        keep: leave what a killed call is gone on from: the caller has to put the model away first.
 
     Raises:
         KnowledgeError: a file is wrong, every problem named. BadInput: the encoder cannot be fine-tuned, `out` is
@@ -90,7 +94,7 @@ def train(
         known, together = seeing.align(known, log, work.folder)
         results = fused(knowledge, known, out, work.folder, log, compare=compare, strategy=strategy)
         fair = held_out.fair(parts.held_out)
-        promotion = judging.promotion(kb, configuration, out, before, fair, shelf=shelf, log=log)
+        promotion = judging.promotion(kb, configuration, out, before, fair, shelf=shelf, log=log, instead=instead)
         results = replace(
             results,
             at=int(time.time() * 1000),
@@ -104,7 +108,8 @@ def train(
         )
         (out / "results.json").write_text(told.dumps(results) + "\n", encoding="utf-8")
         write(results, out)
-        work.done()
+        if not keep:
+            work.done()
     return results
 
 

@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.errors import Broken
 from workers.model.adapt import Adapted
 from workers.model.fusion.joint import WORDY, Dimensions, Inputs
 from workers.model.fusion.opinions import CHANNELS, HISTORY, OCR, PHOTO, TEXT, VOICE, WORDS
 from workers.model.fusion.strategy import Strategy
 from workers.model.heads import Floats
-from workers.train.checkpoints import Checkpoint, brief
+from workers.train.checkpoints import Checkpoint
 
 STEPS, BATCH, RATE = 400, 128, 1e-3
 HELD = 0.15  # of the phrases, to stop by
@@ -105,7 +104,7 @@ def fit(
     With a checkpoint, a call that was killed is gone on with by the same call, to the same result.
 
     Raises:
-        Broken: the checkpoint cannot be read, or is of other dimensions.
+        Broken: the checkpoint can be neither gone on from nor deleted.
     """
     torch.manual_seed(seed)
     dice = np.random.default_rng(seed)
@@ -120,12 +119,11 @@ def fit(
         try:
             net.load_state_dict(stored["net"])
             adam.load_state_dict(stored["adam"])
-        except (RuntimeError, ValueError, KeyError) as problem:
-            raise Broken(
-                f"{checkpoint.path} is of other dimensions ({brief(problem)}): delete it, then train again"
-            ) from problem
-        best, kept, worse, step = stored["best"], stored["kept"], stored["worse"], stored["step"]
-        checkpoint.chance(stored, dice)
+            best, kept, worse, step = stored["best"], stored["kept"], stored["worse"], stored["step"]
+            checkpoint.chance(stored, dice)
+        except (RuntimeError, ValueError, KeyError, TypeError) as problem:  # it is of other dimensions, say
+            checkpoint.drop(problem)
+            return fit(dimensions, points, seed, steps, told, checkpoint)
     while step < steps and worse < _PATIENCE:
         step += 1
         net.train()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import torch
 from core.errors import Broken
 from workers.model import hub, tuned
 from workers.model.weights import minilm
+from workers.train.checkpoints import dropped
 from workers.train.sentences import State
 
 FORM = 1  # of a checkpoint
@@ -46,10 +47,16 @@ class Best:
 
 
 class Checkpoints:
-    """The checkpoint of one run, beside the folder it will write; another run's is never read."""
+    """The checkpoint of one run, beside the folder it will write; another run's is never read.
 
-    def __init__(self, out: Path, mark: str) -> None:
-        self._out = out
+    Args:
+        out: that folder.
+        mark: names the run, see `fingerprint`.
+        say: told in a sentence when it cannot be gone on from.
+    """
+
+    def __init__(self, out: Path, mark: str, say: Callable[[str], None] | None = None) -> None:
+        self._out, self._say = out, say
         self.path = out.with_name(f".{out.name}.{mark}.pt")
 
     def save(self, best: Best, parts: State, adam: torch.optim.Optimizer) -> None:
@@ -64,10 +71,12 @@ class Checkpoints:
         scratch.replace(self.path)
 
     def load(self, parts: State, adam: torch.optim.Optimizer) -> Best | None:
-        """Take over weights with the optimiser's state; None when there is no checkpoint.
+        """Take over weights with the optimiser's state; None without a checkpoint that can be read.
+
+        One that cannot, or is of other dimensions, is gone then, and nothing was taken over.
 
         Raises:
-            Broken: it cannot be read, or is of other dimensions; says what to do.
+            Broken: it can be neither read nor deleted; says what to do.
         """
         if not self.path.is_file():
             return None
@@ -76,13 +85,14 @@ class Checkpoints:
             if stored["form"] != FORM or stored["parts"].keys() != parts.keys():
                 raise ValueError("it is of another version")
             found = Best(**stored["best"])
-            for name, value in parts.items():
-                value.copy_(stored["parts"][name])
-            adam.load_state_dict(stored["adam"])
-        except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as problem:
-            raise Broken(
-                f"cannot go on from the checkpoint {self.path} ({problem}); delete it, then train from the start"
-            ) from problem
+            if any(stored["parts"][name].shape != value.shape for name, value in parts.items()):
+                raise ValueError("it is of other dimensions")
+            adam.load_state_dict(stored["adam"])  # refused as a whole, like all above
+        except Exception as problem:  # a damaged file may be anything to torch
+            dropped(self.path, problem, self._say)
+            return None
+        for name, value in parts.items():
+            value.copy_(stored["parts"][name])
         return found
 
     def clear(self) -> None:

@@ -181,6 +181,26 @@ async def test_what_failed_the_gate_can_be_looked_at_only(house: House, admin: V
     assert live is not None and live.model == ""
 
 
+async def test_what_it_was_compared_with_is_told_as_it_was(house: House, admin: Visit) -> None:
+    first = await ended(house)
+    assert "Compared with the shipped model." in await text(admin)
+    await house.learning.promote(first, by=ADMIN)
+    await ended(house, model=b"a second model")
+    assert "Compared with the trained model that was in force." in await text(admin)
+    begun = await house.learning.start(by=ADMIN)
+    kept, report = await house.store.keep(b"a third model"), await house.store.keep(PAGE)
+    outcome = Outcome(kept, report, True, "fine", (Check("the cases", 0.8, 0.85, True),))
+    gone = replace(outcome, instead="the model in force cannot be had (<b>its blob is missing</b>)")
+    await house.learning.hear(News(begun.id, 1, outcome=gone))
+    page = await text(admin)
+    assert "Compared with the shipped model, as the model in force cannot be had (&lt;b&gt;its blob" in page
+    assert page.count("Compared with") == 3
+    begun = await house.learning.start(by=ADMIN)
+    await house.learning.hear(News(begun.id, 1, outcome=replace(outcome, passed=False, why="no cases", checks=())))
+    assert (await text(admin)).count("Compared with") == 3  # it was compared with nothing
+    assert wire.loads(Outcome, '{"model": "a", "report": "b", "passed": true, "why": "c"}').instead == ""
+
+
 async def test_a_report_runs_nothing_and_loads_nothing(house: House, admin: Visit) -> None:
     id = await ended(house)
     answer = await admin.get(f"/console/training/{id}/report")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,3 +115,18 @@ def test_a_note_that_cannot_be_trusted_is_no_note(tmp_path: Path, content: str) 
         assert not found.kept and "fine-tuning needs" in found.why
         assert tune(ground(), knowledge(SHOP), tmp_path / "none", tmp_path / "text", "cpu", log) == found  # kept now
     assert note(Finetuned, tmp_path / "finetuned.json") == found
+
+
+def test_what_was_damaged_since_is_made_anew(tmp_path: Path) -> None:
+    """Given an encoder that was made before the training was killed, when a disk lost it, then that ends nothing."""
+    (tmp_path / "finetuned.json").write_text('{"kept": true, "why": ""}')
+    for content in ("", '{"files": {"model.onnx": "of another"}, "languages": ["en"], "longest": 8}'):
+        (tmp_path / "text").mkdir(exist_ok=True)
+        (tmp_path / "text" / "finetuned.json").write_text(content)
+        said = io.StringIO()
+        with Log(stream=said) as log:  # which needs no encoder to know that it is too little
+            found = tune(
+                ground(), knowledge({"a": ["one"], "b": ["two"]}), tmp_path / "no", tmp_path / "text", "cpu", log
+            )
+        assert "fine-tuning needs" in found.why and "is damaged" in said.getvalue()
+        (tmp_path / "finetuned.json").write_text('{"kept": true, "why": ""}')

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
 
 import pytest
 
+from core.errors import BadInput, Broken, Retry
 from core.knowledge.history import Example
 from tests.flows.conftest import DEMO
 from workers.configuration import Configuration
 from workers.local import Local
 from workers.model.shelf import Shelf
 from workers.model.trained import FIXED, Trained
-from workers.train.judging import STAGE, promotion
+from workers.train.judging import STAGE, only_now, promotion
 from workers.train.kept import Kept, Listened
 from workers.train.log import Log, Told
 
@@ -45,10 +47,26 @@ def test_a_model_in_use_that_cannot_answer_any_more_is_replaced_in_the_compariso
     shelf, log = Shelf.of(configuration), Log(stream=io.StringIO())
     found = promotion(tmp_path, configuration, candidate, used, (), shelf=shelf, log=log)
     assert found.promoted, found
-    assert "compared with the shipped model" in found.why and "an encoder of last year" in found.why
+    assert "the model in force cannot answer" in found.instead and "an encoder of last year" in found.instead
+    assert "shipped" not in found.why
     # A candidate that does not fit is nobody's.
     with pytest.raises(Exception, match="an encoder of last year"):
         promotion(tmp_path, configuration, used, None, (), shelf=shelf, log=log)
+
+
+def test_what_only_this_worker_cannot_have_now_is_told_from_what_nobody_can_have() -> None:
+    """Given a full disk, or a broker that is away, then the gate waits, since customers are answered all the same."""
+
+    def said(problem: Exception, cause: Exception | None = None) -> str:
+        problem.__cause__ = cause
+        found = only_now(problem)
+        return str(found) if found else ""
+
+    for cause in (OSError(errno.EIO, "Input/output error"), PermissionError(errno.EACCES, "Permission denied")):
+        assert f"({cause.strerror})" in said(Broken("cannot read blob"), cause) and f"({cause.strerror})" in said(cause)
+    assert "(the disk is full)" in said(Retry("the disk is full")) and "MemoryError" in said(MemoryError())
+    for gone in (Broken("a blob is damaged"), BadInput("made by another version"), FileNotFoundError()):
+        assert not said(gone) and not said(Broken("a blob is missing"), gone)
 
 
 class Noting(Kept):

@@ -90,6 +90,17 @@ def test_a_file_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, left:
     assert 3 not in curve.steps
 
 
+def test_a_file_that_a_disk_has_damaged_ends_no_training(tmp_path: Path) -> None:
+    with Log(tmp_path, stream=io.StringIO()) as log, log.stage("early") as stage:
+        for step in range(1, 4):
+            stage.step(step, loss=float(step))
+    (file,) = (tmp_path / "early" / "training").iterdir()
+    raw = file.read_bytes()
+    file.write_bytes(raw[:-30] + b"\xff" * 30)
+    (curve,) = read(tmp_path)
+    assert curve.steps[0] == 1 and 3 not in curve.steps
+
+
 def test_what_is_no_number_is_logged_as_such(tmp_path: Path) -> None:
     with Log(tmp_path, stream=io.StringIO()) as log, log.stage("early") as stage:
         stage.step(1, loss=math.nan)

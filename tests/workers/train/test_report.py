@@ -229,6 +229,14 @@ def test_nothing_from_a_knowledge_base_becomes_part_of_the_page() -> None:
     assert BAD in read.text and WORSE in read.text
 
 
+def test_what_it_was_compared_with_instead_is_told() -> None:
+    plain = made(["track", "return", "refund"])
+    assert plain.promotion is not None and "shipped model" not in Read(page(plain)).text
+    told = page(replace(plain, promotion=replace(plain.promotion, instead=f"the model in force is gone ({BAD})")))
+    assert "Compared with the shipped model, as the model in force is gone" in " ".join(Read(told).text.split())
+    assert BAD in Read(told).text and BAD not in told
+
+
 def test_it_needs_nothing_else() -> None:
     html = page(made(["track", "return", "refund"]))
     assert not re.search(r"https?://|//\w+\.|@import|<link|<script|<!DOCTYPE svg|<\?xml", html)

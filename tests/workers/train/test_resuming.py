@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +15,11 @@ from core.errors import Broken
 from core.knowledge.entries import Entry, KnowledgeBase
 from core.knowledge.history import Example, History
 from workers.configuration import Configuration
+from workers.model.trained import FIXED, Trained
 from workers.train.log import Log
 from workers.train.resuming import Work, inputs
 
+HEARD = ("heard.db", "heard.db-wal", "heard.db-shm")
 CONFIGURATION = Configuration("", Path("blobs"), Path("models"), Path("encodings.db"))
 KNOWLEDGE = KnowledgeBase(title="shop", entries=(Entry(id="a", question="Where?", answer={"en": "there"}),))
 
@@ -36,6 +41,35 @@ def test_the_same_inputs_go_on_and_say_so(tmp_path: Path) -> None:
         assert (again.folder / "checkpoint").read_text() == "half way"
         again.done()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_clearing_up_that_is_cut_short_is_taken_for_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a training that is done, when its worker ends as it clears up, then the next one begins afresh there."""
+    unlink = os.unlink
+    for place in range(9):
+        out = tmp_path / str(place)
+        Trained("m", fusion=FIXED).save(out)
+        one, _ = work(out, "same")
+        (one.folder / "text").mkdir()
+        for name in ("a", "z", "text/model.onnx"):
+            (one.folder / name).write_text("customers' words")
+        left = place
+
+        def killed(*path: Any, **rest: Any) -> None:
+            nonlocal left
+            if not left:
+                raise SystemExit(143)
+            left -= 1
+            unlink(*path, **rest)
+
+        monkeypatch.setattr(os, "unlink", killed)
+        with suppress(SystemExit):
+            one.done()
+        monkeypatch.undo()
+        again, _ = work(out, "same")
+        with again:
+            assert not again.resumed and {path.name for path in again.folder.iterdir()} <= {"inputs.json", *HEARD}
+    assert left  # the last ones were not cut short
 
 
 def test_other_inputs_start_afresh_and_say_so(tmp_path: Path) -> None:

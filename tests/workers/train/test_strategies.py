@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -149,14 +151,38 @@ def test_a_killed_training_goes_on_to_the_same_result(
     assert steps == []
 
 
-@pytest.mark.parametrize("damage", ["cut", "noise", "dimensions"])
-def test_a_damaged_checkpoint_says_what_to_do(
+@pytest.mark.parametrize("damage", ["cut", "noise", "form", "dimensions"])
+def test_what_cannot_be_gone_on_from_is_learned_anew(
     world: tuple[Points, Inputs, NDArray[np.int64]], tmp_path: Path, damage: str
 ) -> None:
-    points, checkpoint = world[0], Checkpoint(tmp_path / "early.pt")
+    said: list[str] = []
+    points, checkpoint = world[0], Checkpoint(tmp_path / "early.pt", said.append)
     fit(Dimensions("early", WORDS, PICTURES, hidden=8), points, steps=25, checkpoint=checkpoint)
     stored = checkpoint.path.read_bytes()
-    if damage != "dimensions":
+    if damage == "form":
+        torch.save({"form": 0}, checkpoint.path)
+    elif damage != "dimensions":
         checkpoint.path.write_bytes(stored[:900] if damage == "cut" else b"nothing like a checkpoint")
-    with pytest.raises(Broken, match=r"early\.pt .*: delete it, then train again"):
-        fit(Dimensions("early", WORDS, PICTURES, hidden=9), points, steps=25, checkpoint=checkpoint)
+    dimensions, steps = Dimensions("early", WORDS, PICTURES, hidden=9), list[int]()
+    again = fit(
+        dimensions, points, steps=25, checkpoint=checkpoint, told=lambda step, **figures: steps.append(step)
+    )  # fmt: skip
+    assert len(said) == 1 and "early.pt cannot be gone on from" in said[0] and "\n" not in said[0]
+    assert steps[0] == 1 and checkpoint.load() is not None
+    for name, value in fit(dimensions, points, steps=25).state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_what_can_be_neither_gone_on_from_nor_deleted_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "early.pt").write_bytes(b"nothing like a checkpoint")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(
+        Broken, match=r"early\.pt .*cannot be deleted either \(Permission denied\): delete it, then train"
+    ):
+        Checkpoint(tmp_path / "early.pt").load()
