@@ -135,30 +135,35 @@ PROCESS = """
 import sys
 from pathlib import Path
 from tests.workers.test_saved import saved
-name, path = sys.argv[1], Path(sys.argv[2])
+name, files = sys.argv[1], sys.argv[2:]
+print("ready", flush=True)
 sys.stdin.readline()
-one = saved(path)
-for n in range(20):
-    one.put({f"{name} {n}": name.encode() * 400})
-assert len(one.get([f"{name} {n}" for n in range(20)])) == 20
+for file in files:
+    one = saved(Path(file))
+    for n in range(5):
+        one.put({f"{name} {n}": name.encode() * 400})
+    assert len(one.get([f"{name} {n}" for n in range(5)])) == 5
 """
 
 
 def test_processes_that_find_the_damage_at_once_share_one_file(tmp_path: Path) -> None:
-    path = tmp_path / "made.db"
-    path.write_bytes(b"nothing like a database" * 1000)
-    commands = [[sys.executable, "-c", PROCESS, name, str(path)] for name in "abcd"]
-    running = [subprocess.Popen(one, stdin=subprocess.PIPE, stderr=subprocess.PIPE) for one in commands]
-    with path.with_name(path.name + "-wal").open("wb") as stray:
-        stray.write(b"a log of what was there" * 1000)
+    files = [tmp_path / f"{n}.db" for n in range(30)]
+    for file in files:
+        file.write_bytes(b"nothing like a database" * 1000)
+    commands = [[sys.executable, "-c", PROCESS, name, *map(str, files)] for name in "abc"]
+    pipe = subprocess.PIPE
+    running = [subprocess.Popen(one, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for one in commands]
+    for one in running:
+        assert one.stdout is not None and one.stdout.readline() == "ready\n"
     for one in running:
         assert one.stdin is not None
-        one.stdin.write(b"go\n")
+        one.stdin.write("go\n")
         one.stdin.flush()
-    assert [(one.communicate(timeout=60)[1], one.returncode) for one in running] == [(b"", 0)] * 4
-    last = saved(path)
-    assert len(last) == 80
-    last.close()
+    assert [(one.communicate(timeout=60)[1], one.returncode) for one in running] == [("", 0)] * 3
+    for file in files:
+        last = saved(file)
+        assert len(last) == 15, file
+        last.close()
 
 
 def test_a_locked_file_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
