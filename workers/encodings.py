@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
-_MANY = 500  # keys a query; SQLite allows a limited number of parameters
+from workers.saved import Saved, Words
+
+log = structlog.get_logger()
+
+_WORDS = Words(
+    "what was encoded",
+    anew="it is encoded again",
+    without="questions are answered, but every start encodes it again; free space there",
+)
 
 Vector = NDArray[np.float32]
 
@@ -18,40 +25,32 @@ Vector = NDArray[np.float32]
 class Encodings:
     """Vectors by key, in an SQLite file that several workers may share; see `workers.model.encodings.EncodingCache`.
 
-    A key names the encoder and the content. Losing the file costs time and nothing else, so it is written without
-    waiting for the disk.
+    A key names the encoder and the content. Losing the file costs time and nothing else, see `workers.saved.Saved`;
+    that it was lost is logged.
+
+    Raises:
+        Broken: the file cannot be made; says what to do.
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, check_same_thread=False, timeout=30)
-        with self._lock, self._database:
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = OFF")
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS encodings (key TEXT PRIMARY KEY, vector BLOB) WITHOUT ROWID"
-            )
+        self._saved = Saved(path, "encodings", _WORDS, lambda line: log.warning("encodings.trouble", problem=line))
 
     def get(self, keys: Sequence[str]) -> Mapping[str, Vector]:
         """The vectors (dim,) of those keys that are known."""
         found: dict[str, Vector] = {}
-        wanted = list(dict.fromkeys(keys))
-        with self._lock:
-            for start in range(0, len(wanted), _MANY):
-                some = wanted[start : start + _MANY]
-                marks = ",".join("?" * len(some))
-                rows = self._database.execute(f"SELECT key, vector FROM encodings WHERE key IN ({marks})", some)
-                found |= {key: np.frombuffer(vector, dtype=np.float32) for key, vector in rows}
+        for key, told in self._saved.get(keys).items():
+            if len(told) % np.dtype(np.float32).itemsize == 0:
+                vector = np.frombuffer(told, dtype=np.float32)
+                if np.isfinite(vector).all():
+                    found[key] = vector
         return found
 
     def put(self, vectors: Mapping[str, Vector]) -> None:
-        """Remember vectors (dim,)."""
-        rows = [(key, np.ascontiguousarray(vector, dtype=np.float32).tobytes()) for key, vector in vectors.items()]
-        with self._lock, self._database:
-            self._database.executemany("INSERT OR REPLACE INTO encodings VALUES (?, ?)", rows)
+        """Remember vectors (dim,), if that is possible."""
+        self._saved.put(
+            {key: np.ascontiguousarray(vector, dtype=np.float32).tobytes() for key, vector in vectors.items()}
+        )
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._database.close()
+        self._saved.close()

@@ -48,9 +48,9 @@ class Examples:
             log.warning("example.missing", photo=name, problem=str(problem))
             return None
         place = key(encoder.digest, hashlib.sha256(raw).hexdigest())
-        known = self._cache.get([place])
-        if place in known:
-            return np.asarray(known[place], dtype=np.float32)
+        known = self._cache.get([place]).get(place)
+        if known is not None and known.shape == (encoder.dim,):
+            return np.asarray(known, dtype=np.float32)
         try:
             vector: Floats = encoder.encode([images.decode(raw)]).vectors[0]
         except Unreadable as problem:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import copy
 import hashlib
 import io
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 
 from core import wire
+from core.errors import BadInput
 from workers.model.ports import (
     ImageEncoder,
     ImageFeatures,
@@ -31,6 +34,8 @@ from workers.model.ports import (
 
 KEPT = 64  # of each kind
 
+T = TypeVar("T")
+
 Find = Callable[[list[int]], Sequence[bytes]]
 """What was found at some places of what is asked about, in their order."""
 
@@ -38,8 +43,11 @@ Find = Callable[[list[int]], Sequence[bytes]]
 class Memory(Protocol):
     """Keeps what was found."""
 
-    def take(self, keys: Sequence[str], find: Find) -> list[bytes]:
-        """What belongs to each key; `find` is asked about the places of those that are not known."""
+    def take(self, keys: Sequence[str], find: Find, parse: Callable[[bytes], T]) -> list[T]:
+        """What belongs to each key, parsed; `find` is asked about the places of those that are not known.
+
+        `parse` raises BadInput for what was damaged where it is kept: that is not known.
+        """
         ...
 
 
@@ -53,7 +61,7 @@ class Recent:
         self._most = most
         self._known: OrderedDict[str, bytes] = OrderedDict()
 
-    def take(self, keys: Sequence[str], find: Find) -> list[bytes]:
+    def take(self, keys: Sequence[str], find: Find, parse: Callable[[bytes], T]) -> list[T]:
         """See `Memory`."""
         found = {key: self._known[key] for key in keys if key in self._known}
         places = [place for place, key in enumerate(keys) if key not in found and key not in keys[:place]]
@@ -64,7 +72,7 @@ class Recent:
             self._known.move_to_end(key)
         while len(self._known) > self._most:
             self._known.popitem(last=False)
-        return [found[key] for key in keys]
+        return [parse(found[key]) for key in keys]
 
 
 class Speech:
@@ -81,8 +89,8 @@ class Speech:
             heard = self._recogniser.transcribe([waves[place] for place in places])
             return [wire.dumps(one).encode() for one in heard]
 
-        told = self._memory.take([_key("heard", self.digest, wave) for wave in waves], find)
-        return [wire.loads(Transcript, one) for one in told]
+        keys = [_key("heard", self.digest, wave) for wave in waves]
+        return self._memory.take(keys, find, lambda told: wire.loads(Transcript, told))
 
 
 class Reader:
@@ -95,8 +103,12 @@ class Reader:
     def read(self, image: Picture) -> tuple[Line, ...]:
         """The lines in reading order."""
         key = _key("read", self.digest, image)
-        (told,) = self._memory.take([key], lambda _: [wire.dumps(self._reader.read(image)).encode()])
-        return wire.loads(tuple[Line, ...], told)
+        (lines,) = self._memory.take(
+            [key],
+            lambda _: [wire.dumps(self._reader.read(image)).encode()],
+            lambda told: wire.loads(tuple[Line, ...], told),
+        )
+        return lines
 
 
 class Image:
@@ -116,8 +128,8 @@ class Image:
             rows = {"vectors": seen.vectors} | ({} if seen.labels is None else {"labels": seen.labels})
             return [_packed({name: some[i : i + 1] for name, some in rows.items()}) for i in range(len(places))]
 
-        told = self._memory.take([_key("seen", self.digest, image) for image in images], find)
-        parts = [_unpacked(one) for one in told]
+        keys = [_key("seen", self.digest, image) for image in images]
+        parts = self._memory.take(keys, find, lambda told: _unpacked(told, self.dim))
         rows = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
         return ImageFeatures(rows["vectors"], rows.get("labels"))
 
@@ -195,6 +207,19 @@ def _packed(rows: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]) 
     return stream.getvalue()
 
 
-def _unpacked(told: bytes) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
-    with np.load(io.BytesIO(told), allow_pickle=False) as rows:
-        return {name: rows[name] for name in rows.files}
+def _unpacked(told: bytes, dim: int) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    """What one picture showed: `vectors` (1, dim), perhaps `labels` (1, n).
+
+    Raises:
+        BadInput: that is not what these bytes hold.
+    """
+    try:
+        with np.load(io.BytesIO(told), allow_pickle=False) as stored:
+            rows = {name: np.asarray(stored[name], dtype=np.float32) for name in stored.files}
+    except (ValueError, TypeError, AttributeError, KeyError, OSError, EOFError, BadZipFile, zlib.error) as problem:
+        raise BadInput("not what a picture showed: it cannot be unpacked") from problem
+    if "vectors" not in rows or rows["vectors"].shape != (1, dim):
+        raise BadInput(f"not what a picture showed: expected a vector of {dim} numbers")
+    if any(row.ndim != 2 or len(row) != 1 for row in rows.values()):
+        raise BadInput("not what a picture showed: expected one row of each kind")
+    return rows

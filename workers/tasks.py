@@ -59,6 +59,10 @@ def _build(sender: Any = None, **_: Any) -> None:
     except PolydeskError as problem:
         # Celery logs what a signal's receiver raises, and would go on to take questions that nobody can answer.
         raise SystemExit(str(problem)) from problem
+    except Exception as problem:
+        log.exception("worker.broken")
+        what = f"{type(problem).__name__}: {problem}"
+        raise SystemExit(f"the worker cannot start ({what}): the lines above say where it failed") from problem
 
 
 def _furnish(queues: tuple[str, ...]) -> None:

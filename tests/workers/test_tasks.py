@@ -1,7 +1,10 @@
-"""A worker that is told to stop ends in good order, whatever it was at."""
+"""A worker process that begins says why it cannot; one that is told to stop ends in good order."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -47,3 +50,31 @@ def test_settings_that_changed_since_the_worker_was_started_end_a_training_in_a_
         (told,) = [wire.loads(News, raw) for raw in broker.lrange(NEWS, 0, -1)]
     assert told.training == "t1" and told.last and not told.refused and "\n" not in told.problem
     assert "settings cannot be read (POLYDESK_REDIS_URL: " in told.problem and "; POLYDESK_THREADS: " in told.problem
+
+
+BUILDING = """
+from types import SimpleNamespace as Some
+from celery.signals import worker_init
+from workers import tasks
+class Sender:
+    app = Some(amqp=Some(queues=Some(consume_from={"text": 1})))
+worker_init.send(sender=Sender())
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "data", "told"),
+    [
+        ("", "there", "POLYDESK_REDIS_URL: a worker needs the broker's address"),
+        ("redis://127.0.0.1:1/0", "file", "free space there, or let this user write there"),
+        ("redis://127.0.0.1:1/0?db=zero", "there", "the worker cannot start (ValueError: "),
+    ],
+)
+def test_a_worker_that_cannot_be_built_ends_with_the_reason(tmp_path: Path, address: str, data: str, told: str) -> None:
+    """Celery swallows what a signal's receiver raises, then takes questions; it does not swallow the process's end."""
+    (tmp_path / "file").touch()
+    environ = os.environ | {"POLYDESK_REDIS_URL": address, "POLYDESK_DATA": str(tmp_path / data)}
+    done = subprocess.run([sys.executable, "-c", BUILDING], env=environ, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert told in done.stderr.splitlines()[-1]
+    assert ("worker.broken" in done.stderr) == ("cannot start" in told)

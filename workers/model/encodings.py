@@ -49,7 +49,7 @@ def encoded(encoder: TextEncoder, texts: Sequence[str], cache: EncodingCache) ->
     if not texts:
         return np.zeros((0, encoder.dim), dtype=np.float32)
     keys = [key(encoder.digest, text) for text in texts]
-    known = dict(cache.get(keys))
+    known = {one: vector for one, vector in cache.get(keys).items() if vector.shape == (encoder.dim,)}
     missing = {one: text for one, text in zip(keys, texts, strict=True) if one not in known}
     if missing:
         made = encoder.encode(list(missing.values()))

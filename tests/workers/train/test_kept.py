@@ -137,6 +137,63 @@ def test_one_that_is_damaged_meanwhile_is_listened_to_again(tmp_path: Path) -> N
     again.close()
 
 
+@pytest.mark.parametrize("told", [b"", b"\0" * 300, b"{}", b"PK\x03\x04" + b"\0" * 50])
+@pytest.mark.parametrize("labels", [True, False])
+def test_what_makes_no_sense_is_found_anew(tmp_path: Path, told: bytes, labels: bool) -> None:
+    kept, ears, eyes = Kept(tmp_path / "heard.db"), Ears(), Eyes(labels=labels)
+    wave, photo = np.zeros(3, np.float32), PICTURES[0]
+
+    def asked() -> object:
+        seen = Image(eyes, kept).encode([photo])
+        lines = Reader(eyes, kept).read(photo)
+        return [Speech(ears, kept).transcribe([wave]), lines, seen.vectors.tolist(), seen.labels is None]
+
+    right = asked()
+    with sqlite3.connect(tmp_path / "heard.db") as other:
+        keys = [key for (key,) in other.execute("SELECT key FROM kept")]
+    other.close()
+    assert len(keys) == 3
+    for key in keys:
+        kept.put(key, told)  # as it was put, so that no checksum tells
+    assert asked() == right == asked()
+    assert (ears.heard, eyes.seen) == (2, 4)
+    kept.close()
+
+
+def test_a_vector_of_another_length_is_seen_anew(tmp_path: Path) -> None:
+    class Wide(Eyes):
+        """Another network under the same digest."""
+
+        dim = 3
+
+        def encode(self, images: Sequence[Picture]) -> ImageFeatures:
+            self.seen += len(images)
+            return ImageFeatures(np.ones((len(images), 3), np.float32), None)
+
+    kept, wide = Kept(tmp_path / "heard.db"), Wide(labels=False)
+    Image(Eyes(labels=False), kept).encode(PICTURES)
+    for _ in range(2):
+        assert Image(wide, kept).encode(PICTURES).vectors.shape == (3, 3)
+    assert wide.seen == 2
+    kept.close()
+
+
+def test_what_was_damaged_in_a_readable_file_is_listened_to_again(tmp_path: Path) -> None:
+    kept, ears, eyes = Kept(tmp_path / "heard.db"), Ears(), Eyes(labels=True)
+    waves = [np.zeros(n, dtype=np.float32) for n in (10, 20)]
+    right, seen = Speech(ears, kept).transcribe(waves), Image(eyes, kept).encode(PICTURES)
+    kept.close()
+    with sqlite3.connect(tmp_path / "heard.db") as other:
+        other.execute("UPDATE kept SET told = zeroblob(length(told))")
+    other.close()
+    again = Kept(tmp_path / "heard.db")
+    for _ in range(2):
+        assert Speech(ears, again).transcribe(waves) == right
+        np.testing.assert_array_equal(Image(eyes, again).encode(PICTURES).vectors, seen.vectors)
+    assert (ears.heard, eyes.seen) == (4, 4)
+    again.close()
+
+
 def test_a_full_disk_is_told_once_and_the_training_goes_on(tmp_path: Path) -> None:
     Kept(tmp_path / "heard.db").close()
     said: list[str] = []
