@@ -79,6 +79,8 @@ def evaluate(
     if json_out is not None:
         json_out.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n")
     typer.echo(_table(figures))
+    if figures["channels"]:
+        typer.echo("\n" + "\n".join(_channels(figures["channels"])))
     typer.echo("\n" + "\n".join(_budget(figures["error_budget"])))
 
 
@@ -185,13 +187,24 @@ def _show(told: dict[str, Any]) -> None:
 
 def _table(figures: dict[str, Any]) -> str:
     flat = figures | {f"latency {name}": value for name, value in figures.get("latency_ms", {}).items()}
-    flat |= {f"accuracy of {name}": one.get("accuracy") for name, one in figures.get("channels", {}).items()}
     rows = [(name, value) for name, value in flat.items() if isinstance(value, int | float | str)]
     width = max((len(name) for name, _ in rows), default=0)
     return "\n".join(
         f"{name:<{width}}  {value:.4f}" if isinstance(value, float) else f"{name:<{width}}  {value}"
         for name, value in rows
     )
+
+
+def _channels(told: dict[str, Any]) -> list[str]:
+    """What became of the cases, by what they came as; the right entry is looked for in those that have one."""
+    rows = [["came as", "cases", "right entry", "answered", "asked back", "handed over", "wrong among the answered"]]
+    for name, one in told.items():
+        found = "-" if one["accuracy"] is None else _share(one["accuracy"])
+        done = [one["decisions"][what] for what in ("answer", "clarify", "escalate")]
+        wrong = f"{round(one['wrong_of_answered'] * done[0])} of {done[0]}"
+        rows.append([name, str(one["cases"]), found, *map(str, done), wrong])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _budget(told: dict[str, Any]) -> list[str]:

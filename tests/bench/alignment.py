@@ -84,15 +84,20 @@ def row(name: str, one: told.Retrieved) -> str:
     )
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
     options.add_argument("work", type=Path)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--only", type=int, default=0, help="just so many products")
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     shelf = Shelf(chosen.models, device="cpu")
     pairs = photos(chosen.data, shelf, chosen.work)
     dice = np.random.default_rng(chosen.seed)

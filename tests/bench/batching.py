@@ -95,7 +95,12 @@ def _read(name: str) -> bytes:
         raise Broken(f"{name} cannot be read") from problem
 
 
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("models", type=Path)
+    return options
+
+
 if __name__ == "__main__":
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("models", type=Path)
-    main(asked.parse_args().models)
+    main(arguments().parse_args().models)

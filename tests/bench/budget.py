@@ -249,8 +249,8 @@ def _row(name: str, worlds: Sequence[Asked], known: Sequence[Sequence[Drawn]], b
     return f"  {name:20s} {means}   {sample}   {over:3d} of {len(at):<3d} {note}".rstrip()
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
@@ -261,7 +261,12 @@ def main() -> None:
     options.add_argument("--bases", type=int, default=3, help="how many knowledge bases of each source")
     options.add_argument("--only", default="")
     options.add_argument("--cache", type=Path, help="an SQLite file that keeps encodings")
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     encoder = Kept(texts.minilm(chosen.models / "text-en"), Encodings(chosen.cache) if chosen.cache else Remembered())
     if chosen.labelled:
         print(f"  {'':20s} from    answ.  wrong   one draw a knowledge base  draws over the budget")

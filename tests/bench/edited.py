@@ -136,8 +136,8 @@ def counted(
                     yield place, np.array([1, bad > budget * every, answers, wrong, rest.sum(), *first])
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
@@ -145,7 +145,12 @@ def main() -> None:
     options.add_argument("--bases", type=int, default=2, help="how many knowledge bases of each source")
     options.add_argument("--only", default="")
     options.add_argument("--cache", type=Path, help="an SQLite file that keeps encodings")
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     encoder = Kept(texts.minilm(chosen.models / "text-en"), Encodings(chosen.cache) if chosen.cache else Remembered())
     totals: dict[Row, Counts] = {}
     for name, (pairs, strange) in sources(chosen.data).items():

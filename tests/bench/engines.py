@@ -227,12 +227,17 @@ def _wrong(said: Sequence[str], heard: Sequence[str]) -> int:
     return line[-1]
 
 
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("models", type=Path)
+    options.add_argument("--only", choices=("text", "image", "speech"))
+    options.add_argument("--quick", action="store_true")
+    return options
+
+
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("models", type=Path)
-    asked.add_argument("--only", choices=("text", "image", "speech"))
-    asked.add_argument("--quick", action="store_true")
-    chosen = asked.parse_args()
+    chosen = arguments().parse_args()
     import torch
 
     torch.set_num_threads(1)

@@ -314,9 +314,14 @@ def spread(name: str, drops: Sequence[tuple[float, float] | None]) -> None:
         print(f"\n{name}: {len(some)} questions, first {first:.3f}, other {other:.3f}, more by {more}")
 
 
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--kb", type=Path, default=ROOT / "bot" / "demo")
+    options.add_argument("--media", type=int, default=0)
+    return options
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kb", type=Path, default=ROOT / "bot" / "demo")
-    parser.add_argument("--media", type=int, default=0)
-    given = parser.parse_args()
+    given = arguments().parse_args()
     main(given.kb, given.media)

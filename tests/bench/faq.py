@@ -82,14 +82,19 @@ def sets(data: Path) -> dict[str, tuple[list[Row], Pairs]]:
     return found
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
     options.add_argument("work", type=Path)
     options.add_argument("--only", default="")
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     print(
         "| set | entries, questions | R@1 | MRR | TF-IDF R@1 | MRR | adapt s | ms a question |\n" + "| --- " * 8 + "|"
     )

@@ -105,8 +105,8 @@ def maps(chosen: argparse.Namespace) -> None:
                 print(row(f"{task.name[:22]:22s} {name:14s}", cases, told, None), flush=True)
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
@@ -122,7 +122,12 @@ def main() -> None:
     options.add_argument("--scale", type=float)
     options.add_argument("--fewest", type=float, default=0.0)
     options.add_argument("--maps", action="store_true")
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     if chosen.maps:
         return maps(chosen)
     from workers.train.finetune import Recipe

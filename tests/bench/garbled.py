@@ -3,9 +3,9 @@
     python -m tests.bench.garbled ../shared/data var/models WORK
 
 Sentences of BANKING77 (CC BY 4.0) and CLINC150 (CC BY 3.0) in synthesised voices and noise of 5 to 30 dB, as the
-product's recogniser wrote them for `workers.train.gate`, whose folder WORK is, asked in knowledge bases of 3, 10 and 30
-other phrases an intent. Both ways see the same transcripts. `tests/bench/orders.py` and `tests/bench/spoken.py` have
-the same comparison.
+product's recogniser wrote them for `workers.train.gate` and `tests.bench.gate`, which have to have filled the folder
+WORK, asked in knowledge bases of 3, 10 and 30 other phrases an intent. Both ways see the same transcripts.
+`tests/bench/orders.py` and `tests/bench/spoken.py` have the same comparison.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import csv
 import json
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from workers.model.ports import TextEncoder
 from workers.model.scoring import score_all
 
 SHOTS = (3, 10, 30)
+MADE_BY = {"workers.train.gate": "train", "tests.bench.gate": "unseen"}  # the parts of WORK
 Flags = NDArray[np.bool_]
 
 
@@ -38,6 +40,18 @@ def sentences(folder: Path) -> Iterator[tuple[str, Pairs]]:
         yield "BANKING77", [(row["text"], row["category"]) for row in csv.DictReader(file)]
     clinc = json.loads((folder / "clinc150/data_train_val.json").read_text(encoding="utf-8"))
     yield "CLINC150", [(text, intent) for text, intent in clinc["train"]]
+
+
+def transcripts(work: Path) -> dict[str, str]:
+    """What the recogniser wrote of each sentence; ends with a sentence for people where WORK does not hold it."""
+    found: dict[str, str] = {}
+    for module, name in MADE_BY.items():
+        file = work / f"{name}.json"
+        if not file.is_file():
+            sys.exit(f"{work} holds no {file.name}: fill it first, with `python -m {module} DATA MODELS {work}`")
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        found |= {sentence: transcript for sentence, (transcript, _) in kept.items()}
+    return found
 
 
 def right(adapted: Adapted, asked: Pairs, encoder: TextEncoder) -> Flags:
@@ -55,18 +69,20 @@ def both(learn: Pairs, asked: Pairs, encoder: TextEncoder, cache: Remembered) ->
     return right(plain, asked, encoder), right(voiced(plain, knowledge, text=encoder, cache=cache), asked, encoder)
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
     options.add_argument("work", type=Path)
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
+    heard = transcripts(chosen.work)
     encoder, cache = texts.minilm(chosen.models / "text-en"), Remembered()
-    heard: dict[str, str] = {}
-    for name in ("train", "unseen"):
-        kept = json.loads((chosen.work / f"{name}.json").read_text(encoding="utf-8"))
-        heard |= {sentence: transcript for sentence, (transcript, _) in kept.items()}
     won = lost = asked_in_all = 0
     print("| sentences, phrases an intent | asked | by letters | by sounds | won | lost |\n" + "| --- " * 6 + "|")
     for name, known in sentences(chosen.data):

@@ -90,15 +90,20 @@ def answered(one: Judged, some: NDArray[np.int64]) -> float:
     return automated(one.sure[some].tolist(), one.right[some].tolist(), BUDGET)
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
     options.add_argument("work", type=Path)
     options.add_argument("--worlds", type=int, default=80)
     options.add_argument("--gate", type=Path, help="another gate than the shipped one")
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     shelf = Shelf(chosen.models)
     asked = drawn(
         material(chosen.data, shelf, chosen.work, unseen=True), shelf.text("en"), chosen.worlds, 2, unseen=True

@@ -165,9 +165,14 @@ async def main(count: int, media: int) -> None:
             installation.stop()
 
 
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--typed", type=int, default=200)
+    options.add_argument("--media", type=int, default=15)
+    return options
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--typed", type=int, default=200)
-    parser.add_argument("--media", type=int, default=15)
-    given = parser.parse_args()
+    given = arguments().parse_args()
     asyncio.run(main(given.typed, given.media))

@@ -207,10 +207,15 @@ async def main(given: argparse.Namespace) -> int:
             installation.stop()
 
 
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--minutes", type=float, default=4, help="of the stages at half the capacity")
+    options.add_argument("--soak", type=float, default=0, help="minutes of the soak")
+    options.add_argument("--rate", type=float, default=3, help="messages a second of the soak")
+    options.add_argument("--seed", type=int, default=1)
+    return options
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=4, help="of the stages at half the capacity")
-    parser.add_argument("--soak", type=float, default=0, help="minutes of the soak")
-    parser.add_argument("--rate", type=float, default=3, help="messages a second of the soak")
-    parser.add_argument("--seed", type=int, default=1)
-    sys.exit(min(1, asyncio.run(main(parser.parse_args()))))
+    sys.exit(min(1, asyncio.run(main(arguments().parse_args()))))

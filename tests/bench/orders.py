@@ -52,15 +52,20 @@ def heard(found: Told) -> list[str]:
     return [line["transcript"] for line in found.lines]
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
     options.add_argument("work", type=Path)
     options.add_argument("--phrases", type=int, default=40)
     options.add_argument("--spoken", type=int, default=10)
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     folder = chosen.data / "picovoice_s2i"
     grammar = yaml.safe_load((folder / "coffee_maker.yaml").read_text(encoding="utf-8"))["context"]
     dice = random.Random(4)

@@ -60,15 +60,20 @@ def floors(known: Floats, owner: Floats, asked: Floats) -> tuple[Floats, Floats]
     return model.predict(asked), owner[(asked @ known.T).argmax(axis=1)]
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
     options.add_argument("work", type=Path)
     options.add_argument("--examples", type=int, nargs="+", default=[1, 3, 5])
     options.add_argument("--folds", type=int, default=PHOTOS)
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     names, photos, icons, told = products(chosen.data / "grocery_store")
     bare = EfficientNetLite(chosen.models / "image", glances=(1.0,))
 

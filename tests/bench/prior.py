@@ -247,8 +247,8 @@ def table(unseen: Sequence[Unseen], doubt: float) -> Iterator[str]:
         yield f"  {name:25s} " + "  ".join(cells)
 
 
-def main() -> None:
-    """Simulate, tell, fit, write."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
@@ -257,7 +257,12 @@ def main() -> None:
     options.add_argument("--doubts", type=float, nargs="*", default=[0.0, DOUBT])
     options.add_argument("--dry", action="store_true", help="print the tables, write nothing")
     options.add_argument("--photos", action="store_true", help="fit that of photos alone; texts stay as they are")
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Simulate, tell, fit, write."""
+    chosen = arguments().parse_args()
     if chosen.photos:
         write(json.loads(TARGET.read_text(encoding="utf-8"))["text"], chosen.data, chosen.models)
         return

@@ -167,9 +167,14 @@ def main(seed: int, count: int) -> None:
         print(f"| {name} | {100 * early:.1f} % | {median:.2f} | {mean:.2f} |")
 
 
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--bursts", type=int, default=4000)
+    return options
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--bursts", type=int, default=4000)
-    given = parser.parse_args()
+    given = arguments().parse_args()
     main(given.seed, given.bursts)

@@ -22,15 +22,20 @@ from workers.model.metrics import accuracy
 from workers.train.rendered import screen
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
     options.add_argument("work", type=Path)
     options.add_argument("--count", type=int, default=200)
     options.add_argument("--phrases", type=int, default=10)
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     entries, learn, questions = base(chosen.data, chosen.phrases, chosen.count)
     dice = random.Random(6)
     ways: dict[str, list[Row]] = {"typed": [{"text": text, "expect": intent} for text, intent in questions]}

@@ -42,12 +42,17 @@ def told(name: str, truth: np.ndarray, p: np.ndarray) -> str:
     )
 
 
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("data", type=Path)
+    options.add_argument("models", type=Path)
+    options.add_argument("--read", type=int, default=0)
+    return options
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("models", type=Path)
-    parser.add_argument("--read", type=int, default=0)
-    wanted = parser.parse_args()
+    wanted = arguments().parse_args()
     head = sentiment.load()
     kept = yaml.safe_load(Path(__file__).with_name("strained.yaml").read_text(encoding="utf-8"))
     clinc = json.loads((wanted.data / "clinc150" / "data_train_val.json").read_text())

@@ -282,15 +282,20 @@ def cost(encoder: VoiceEncoder) -> None:
     print(f"the voice encoder takes {np.median(times):.0f} ms of a processor for 5 s of sound")
 
 
-def main() -> None:
-    """Print the tables."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
     options.add_argument("work", type=Path)
     options.add_argument("--notes", type=int, default=150)
     options.add_argument("--skip-emodb", action="store_true")
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the tables."""
+    chosen = arguments().parse_args()
     phrases, notes = orders(chosen.data / "picovoice_s2i", chosen.notes)
     heard = listen(notes, chosen.models, chosen.work / "orders")
     shelf = Shelf(chosen.models, device="cpu")

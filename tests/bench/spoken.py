@@ -25,15 +25,20 @@ from workers.model.metrics import accuracy
 BELOW = 12.0  # decibels
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
     options.add_argument("work", type=Path)
     options.add_argument("--count", type=int, default=300)
     options.add_argument("--phrases", type=int, default=10)
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     entries, learn, questions = base(chosen.data, chosen.phrases, chosen.count)
     dice = random.Random(5)
     waves = [say(text, dice) for text, _ in questions]

@@ -40,10 +40,15 @@ async def turns(many: int) -> AsyncIterator[LabelledTurn]:
         yield turn(lots, at)
 
 
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--turns", type=int, default=50_000)
+    return options
+
+
 def main() -> None:
-    reading = argparse.ArgumentParser(description=__doc__)
-    reading.add_argument("--turns", type=int, default=50_000)
-    many = reading.parse_args().turns
+    many = arguments().parse_args().turns
     with tempfile.TemporaryDirectory() as folder:
         blobs = BlobFolder(Path(folder))
         before, began = _peak(), time.perf_counter()

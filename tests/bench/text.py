@@ -163,8 +163,8 @@ def row(name: str, cases: Sequence[Case], told: dict[str, float], baseline: Sequ
     )
 
 
-def main() -> None:
-    """Print the table."""
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     options = argparse.ArgumentParser()
     options.add_argument("data", type=Path)
     options.add_argument("models", type=Path)
@@ -172,7 +172,12 @@ def main() -> None:
     options.add_argument("--multilingual", action="store_true")
     options.add_argument("--no-floor", action="store_true")
     options.add_argument("--form", type=Path)
-    chosen = options.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = arguments().parse_args()
     encoder = (
         texts.multilingual(chosen.models / "text-multi")
         if chosen.multilingual

@@ -226,16 +226,21 @@ def unseen(folder: Path, encoder: VoiceEncoder) -> None:
           f"aroused {coarse(right, said, AROUSED):.1f}")  # fmt: skip
 
 
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("emodb", type=Path)
+    options.add_argument("models", type=Path)
+    options.add_argument("--keep", type=Path)
+    options.add_argument("--disturbed", action="store_true", help="noise, speed, Opus, in training and in test")
+    options.add_argument("--nested", action="store_true", help="choose the recipe inside every fold, too (minutes)")
+    options.add_argument("--unseen", type=Path, help="a folder with clips of other speakers")
+    options.add_argument("--wide", action="store_true", help="choose everything inside every fold (ten minutes)")
+    return options
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("emodb", type=Path)
-    parser.add_argument("models", type=Path)
-    parser.add_argument("--keep", type=Path)
-    parser.add_argument("--disturbed", action="store_true", help="noise, speed, Opus, in training and in test")
-    parser.add_argument("--nested", action="store_true", help="choose the recipe inside every fold, too (minutes)")
-    parser.add_argument("--unseen", type=Path, help="a folder with clips of other speakers")
-    parser.add_argument("--wide", action="store_true", help="choose everything inside every fold (ten minutes)")
-    wanted = parser.parse_args()
+    wanted = arguments().parse_args()
     if wanted.wide:
         heard, encoder = everything(wanted.emodb, wanted.models, wanted.keep)
         wide = considered()

@@ -113,7 +113,7 @@ async def test_evaluate_over_a_cases_file(shell: Shell, tiny: Path, tmp_path: Pa
     file = tmp_path / "cases.jsonl"
     file.write_text("".join(json.dumps(case) + "\n" for case in cases))
     figures, lines = tmp_path / "figures.json", tmp_path / "lines.jsonl"
-    await shell.runs("evaluate", "--kb", tiny, "--cases", file, "--json", figures, "--predictions", lines)
+    done = await shell.runs("evaluate", "--kb", tiny, "--cases", file, "--json", figures, "--predictions", lines)
     told = [json.loads(line) for line in lines.read_text().splitlines()]
     assert [one["expect"] for one in told] == [case["expect"] for case in cases]
     wanted = {"expect", "decision", "entry", "confidence", "top", "transcript", "ocr"}
@@ -124,6 +124,14 @@ async def test_evaluate_over_a_cases_file(shell: Shell, tiny: Path, tmp_path: Pa
     assert "where my order is" in told[4]["transcript"]
     measured = json.loads(figures.read_text())
     assert measured["cases"] == 5 and 0.4 <= measured["accuracy"] <= 1.0
+    # What became of them is shown by what they came as.
+    shown = {
+        row[0]: row[1:] for row in map(str.split, done.stdout.splitlines()) if row and row[0] in measured["channels"]
+    }
+    assert shown["photo"] == ["1", "0", "%", "0", "0", "1", "0", "of", "0"]
+    for name, one in measured["channels"].items():
+        decided = [str(one["decisions"][kind]) for kind in ("answer", "clarify", "escalate")]
+        assert shown[name][0] == str(one["cases"]) and shown[name][3:6] == decided
 
 
 async def test_evaluate_refuses_a_malformed_cases_file(shell: Shell, tiny: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ the layout is `report.html`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -24,6 +24,12 @@ FEW = 3  # ways of asking; an entry with fewer is guessed rather than known
 MISSED = 2 / 3  # of an entry's questions are found by one that needs no more examples
 NAMED, LISTED = 5, 500  # pairs and entries that are named at the top; lines of the long table
 MISSING = "—"
+KINDS = {  # groups of channels, see `selective.group`
+    "text": "typed questions",
+    "voice": "voice notes",
+    "photo": "photos",
+    "mixed": "mixtures such as a photo with words",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ def page(results: Results) -> str:
         panels=tuple(panel for panel in shown if panel.svg),
         missing=tuple(panel for panel in shown if not panel.svg),
         proof=proof,
+        kind=lambda name: KINDS.get(name, name),
         entries=worst[:LISTED],
         left=len(worst[LISTED:]),
         FEW=FEW,
@@ -124,7 +131,7 @@ def _alone(results: Results) -> str:
     budget = f"{100 * results.budget:g} %"
     if not results.held:
         told = f"What it would answer by itself within the budget of {budget} wrong answers is not known either."
-        return f"{told} It is {proof(results.threshold)}."
+        return f"{told} It is {kept(results)}."
     many = sum(one.decision == ANSWER for one in results.held)
     if not many:
         return (
@@ -136,23 +143,53 @@ def _alone(results: Results) -> str:
     return (
         f"It would answer {many} of {plural(len(results.held), 'question')} by itself; {wrong or 'none'} of these "
         f"answers {were} wrong ({percent(results.wrong.value)}, the budget is {budget}). "
-        f"That the budget is kept is {proof(results.threshold)}."
+        f"That the budget is kept is {kept(results)}."
     )
+
+
+def kept(results: Results) -> str:
+    """Whether the budget is kept for certain, by kind of question where each has a threshold of its own."""
+    if not results.kinds:
+        return proof(results.threshold)
+    alike: dict[Selected | None, list[str]] = {}  # small groups have one selection in common
+    for name in dict.fromkeys((*KINDS, *results.kinds)):
+        alike.setdefault(results.kinds.get(name), []).append(KINDS.get(name, name))
+    proven, left = [], []
+    for selected, names in alike.items():
+        if selected is not None and selected.guaranteed:
+            proven.append(f"for {listed(names)} (by {_labels(selected)})")
+        else:
+            left.append(f"for {listed(names)} ({_labels(selected)})")
+    sure = f"guaranteed {listed(proven)}"
+    return f"{sure}, but only estimated, not guaranteed, {listed(left)}" if left else sure
+
+
+def listed(words: Sequence[str]) -> str:
+    """`one`, `one and another`, `one, another and a third`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def proof(selected: Selected | None) -> str:
     """Whether a budget is kept for certain, behind "the budget is"."""
     if selected is None:
         return "not proven: no labelled question chose a threshold"
+    return f"{'guaranteed by ' if selected.guaranteed else 'estimated, not guaranteed: '}{_labels(selected)}"
+
+
+def _labels(selected: Selected | None) -> str:
+    """The labelled questions behind a threshold, with what they prove or what they lack."""
+    if selected is None:
+        return "nobody labelled any"
     labelled = plural(selected.cases, "labelled question")
     if selected.guaranteed:
-        return f"guaranteed by {labelled}, with a probability of {percent(1 - selected.delta)}"
+        # Down, since 97.5 % is not 98 %.
+        return f"{labelled}, with a probability of {math.floor(1000 * (1 - selected.delta) + 1e-6) / 10:g} %"
     # Without a single mistake; at the same share of questions that are answered.
     wanted = needed(selected.budget, selected.delta) / (selected.coverage or 1.0)
     if selected.answered and wanted <= selected.cases:
         mistakes = f"{selected.wrong} of {plural(selected.answered, 'answer')}"
-        return f"estimated, not guaranteed: {labelled} do not prove it, with {mistakes} to them wrong"
-    return f"estimated, not guaranteed: {labelled}, about {_rounded(wanted)} needed"
+        return f"{labelled} do not prove it, with {mistakes} to them wrong"
+    return f"{labelled}, about {_rounded(wanted)} needed"
 
 
 def _rounded(number: float) -> int:

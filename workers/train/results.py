@@ -316,8 +316,17 @@ class Results:
 
     @property
     def threshold(self) -> Selected | None:
-        """What was selected for the budget."""
+        """What was selected for the budget over all questions; not in force where there are `kinds`."""
         return next((one for one in self.selected if math.isclose(one.budget, self.budget)), None)
+
+    @property
+    def kinds(self) -> dict[str, Selected]:
+        """The `groups` where these are in force; empty where what was selected over all questions is.
+
+        As in `workers.model.trained.Trained.proven`: once a single group is proven, that of all questions counts for
+        none, and every group that is not proven has an estimate.
+        """
+        return self.groups if any(one.guaranteed for one in self.groups.values()) else {}
 
 
 @dataclass(frozen=True, slots=True)

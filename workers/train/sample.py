@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import PolydeskError
-from core.knowledge.entries import NONE
+from core.knowledge.entries import NONE, english
 from core.knowledge.files import load
 from workers.media import images
 from workers.model.ports import Picture
@@ -41,15 +41,15 @@ def gather(trained: Trained, samples: Sequence[Path]) -> Sample:
     Raises:
         KnowledgeError: a knowledge base is wrong.
     """
-    english: dict[str, str] = {}
+    ours: dict[str, str] = {}
     others: dict[str, str] = {}
-    said = others if trained.encoder == multilingual_digest() else english
+    said = others if trained.encoder == multilingual_digest() else ours
     shown: dict[str, str] = {}
     asked: dict[str, str] = {}
     for id, learned in trained.learned.items():
         said |= {phrase: said.get(phrase, f"0 {id}") for phrase in learned.phrases}
     for number, knowledge in enumerate(map(load, samples), 1):
-        said = english if knowledge.language.startswith("en") else others
+        said = ours if english(knowledge.language) else others
         for entry in knowledge.live:
             said |= {phrase: said.get(phrase, f"{number} {entry.id}") for phrase in entry.phrases}
             shown |= dict.fromkeys(entry.photos, f"{number} {entry.id}")
@@ -61,7 +61,7 @@ def gather(trained: Trained, samples: Sequence[Path]) -> Sample:
                 asked.setdefault(case.photo, label)
     foreign = {text: name for name, languages in phrases().items() for texts in languages.values() for text in texts}
     return Sample(
-        tuple(english.items())[-_SENTENCES:],
+        tuple(ours.items())[-_SENTENCES:],
         tuple(others.items())[-_SENTENCES:],
         tuple((text, name) for text, name in foreign.items() if text not in others)[:_SENTENCES],
         _decoded(shown),

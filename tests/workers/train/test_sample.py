@@ -52,6 +52,15 @@ def test_phrases_are_sorted_by_the_language_of_their_knowledge_base(sample: Samp
     }
 
 
+@pytest.mark.parametrize(("language", "is_english"), [("en-GB", True), ("enm", False)])
+def test_what_merely_begins_like_english_is_another_language(tmp_path: Path, language: str, is_english: bool) -> None:
+    told = KB.format(language=language, question="where is my order", variants="my order please")
+    (tmp_path / "kb.yaml").write_text(told)
+    found = gather(Trained(minilm_digest()), [tmp_path])  # enm is Middle English
+    asked, left = (found.sentences, found.others) if is_english else (found.others, found.sentences)
+    assert [text for text, _ in asked] == ["where is my order", "my order please"] and not left
+
+
 @pytest.mark.models
 def test_both_encoders_of_a_fine_tuned_model_are_asked_about_their_own(
     sample: Sample, models_dir: Path, tmp_path: Path
