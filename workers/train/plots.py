@@ -12,8 +12,9 @@ import numpy as np
 
 from core.knowledge.entries import NONE
 from workers.model import metrics
+from workers.train.confusion import confused
 from workers.train.drawing import ACCENT, BAD, INK, LINE, PAPER, SERIES, SOFT, WIDE, drawn, legend, percents, placed
-from workers.train.results import ANSWER, Number, Results, Standing, confused
+from workers.train.results import ANSWER, Number, Results, Standing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,8 +17,9 @@ from core.knowledge.entries import NONE
 from core.texts.plurals import plural
 from workers.model.selective import Selected, needed
 from workers.train import plots
+from workers.train.confusion import confused
 from workers.train.plots import known
-from workers.train.results import ANSWER, CLARIFY, ESCALATE, EntryQuality, Number, Results, Share, confused
+from workers.train.results import ANSWER, CLARIFY, ESCALATE, EntryQuality, Number, Results, Share
 
 FEW = 3  # ways of asking; an entry with fewer is guessed rather than known
 MISSED = 2 / 3  # of an entry's questions are found by one that needs no more examples

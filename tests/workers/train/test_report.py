@@ -16,6 +16,7 @@ from core.knowledge.lint import Finding
 from workers.model.selective import Selected, by_group, select
 from workers.model.trained import Trained
 from workers.train import plots
+from workers.train.confusion import confused
 from workers.train.report import KINDS, kept, lacking, number, page, percent, proof, share, summary, times, write
 from workers.train.results import (
     Ablation,
@@ -33,7 +34,6 @@ from workers.train.results import (
     Standing,
     Timed,
     Weighed,
-    confused,
     qualities,
 )
 
