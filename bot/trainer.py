@@ -90,20 +90,20 @@ class CeleryTrainer:
         Raises:
             Retry: the broker cannot be reached.
         """
-        try:
-            # Moved from the end of the list to the same end: this waits, and leaves the list as it is.
-            raw = await self._redis.blmove(NEWS, NEWS, max(1, round(seconds)), "RIGHT", "RIGHT")
-        except (RedisError, OSError) as problem:
-            raise Retry(f"the broker cannot be reached: {type(problem).__name__}") from problem
-        if raw is None:
-            return None
-        self._told = raw if isinstance(raw, str) else raw.decode()
-        try:
-            return wire.loads(News, raw)
-        except BadInput as problem:
-            log.error("trainer.not_news", problem=str(problem))
-            await self.heard()
-            return await self.news(seconds)
+        while True:
+            try:
+                # Moved from the end of the list to the same end: this waits, and leaves the list as it is.
+                raw = await self._redis.blmove(NEWS, NEWS, max(1, round(seconds)), "RIGHT", "RIGHT")
+            except (RedisError, OSError) as problem:
+                raise Retry(f"the broker cannot be reached: {type(problem).__name__}") from problem
+            if raw is None:
+                return None
+            self._told = raw if isinstance(raw, str) else raw.decode()
+            try:
+                return wire.loads(News, raw)
+            except BadInput as problem:
+                log.error("trainer.not_news", problem=str(problem))
+                await self.heard()
 
     async def heard(self) -> None:
         """The news that were told last are noted, and may go.

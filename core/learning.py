@@ -133,8 +133,8 @@ class Learning:
             begun = await tx.trainings.begin(
                 self._kb_id, release, blob, turns, before=before, taught=taught, by=by, options=options
             )
-            if latest is not None and latest.id != after:
-                raise BadInput("a later training went on with what this one learned from: look at that one")
+            if latest is not None and (latest.id != after or not latest.broken_off):
+                raise BadInput("what this training learned from was gone on with since: look at the newest one")
             # It is wanted from here on: no sweep takes away what is still there.
             if not all(self._store.blobs.exists(one) for one in {blob, turns} - {""}):
                 raise BadInput(_GONE)
@@ -272,7 +272,9 @@ class Learning:
             self._missed_since = (row.id + state, now)
         missed = now - self._missed_since[1]
         if state == "taken" and missed > LOST:
-            await self._broken_off(row.id, "the worker that trained stopped or died before it was done")
+            # The books first: what a worker that was only cut off says, once it is told, must not be its end there.
+            if await self._broken_off(row.id, "the worker that trained stopped or died before it was done"):
+                await self._trainer.give_up(row.id)
         elif state == "lost" and missed > LOST:
             await self._broken_off(row.id, "the broker forgot the training before a worker took it")
         elif state == "behind" and missed > LATEST:

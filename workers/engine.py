@@ -23,7 +23,6 @@ from workers.examples import Examples
 from workers.media import images
 from workers.model.ablation import card
 from workers.model.adapt import Adapted, adapt, voiced
-from workers.model.basis import recognisers
 from workers.model.conse import Conse
 from workers.model.encodings import EncodingCache
 from workers.model.heads import Floats
@@ -33,7 +32,7 @@ from workers.model.scoring import Scored, score_all
 from workers.model.shelf import Shelf
 from workers.model.trained import Trained
 from workers.models import Models
-from workers.perceiving import Perceived, Read, perceive
+from workers.perceiving import Perceived, Read, perceive, recognisers
 from workers.recalling import Recalled, Senses
 from workers.rehearsal import rehearse_media, rehearse_words
 from workers.released import Released, tag
@@ -221,7 +220,7 @@ class Engine:
         return self._shelf.image.digest, self._shelf.image.dim
 
     def recognisers(self, said: Sequence[Said]) -> dict[str, str]:
-        """What recognised these questions, see `workers.model.basis`."""
+        """What recognised these questions, see `workers.perceiving`."""
         return recognisers(self._shelf, said)
 
     def adapted(self, knowledge: KnowledgeBase, trained: Trained, *, voices: bool) -> Adapted:

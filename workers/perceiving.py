@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from core.asking import Question, Unread
 from core.errors import Unreadable
 from core.values import Problem
 from workers.media import audio, images
+from workers.model.heard import Said
 from workers.model.ports import ImageFeatures, Picture, Transcript, Wave
 from workers.recalling import Senses
 
@@ -69,6 +70,13 @@ def perceive(question: Question, shelf: Senses, read: Read) -> Perceived:
         cut,
         tuple(wave for _, wave in waves) if question.tone else (),
     )
+
+
+def recognisers(senses: Senses, questions: Iterable[Said]) -> dict[str, str]:
+    """The digests of what recognised these questions, as far as anything was, named as in `Trained.senses`."""
+    some = list(questions)
+    spoken, read = any(one.transcript for one in some), any(one.ocr for one in some)
+    return ({"speech": senses.speech.digest} if spoken else {}) | ({"reader": senses.reader.digest} if read else {})
 
 
 def _waves(blobs: Sequence[str], read: Read, unread: list[Unread]) -> tuple[list[tuple[str, Wave]], bool]:

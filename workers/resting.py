@@ -1,4 +1,4 @@
-"""The folder of a training, which stays for a day, or until what it came to was heard: nothing is done twice."""
+"""The folder of a training, which stays for a day with how far it is or what it came to: nothing is done twice."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Ended:
 def place(configuration: Configuration, snapshot: str, training: str) -> Iterator[Path]:
     """The folder of a training, for its owner's eyes only, where what an earlier one with this snapshot did still lies.
 
-    It holds what customers wrote, and is gone when the training was refused, or has not begun to learn. What it came to
-    stays until whoever supervises it knows that it was heard, and forgets it.
+    It holds what customers wrote, and is gone when the training was refused, or has not begun to learn. Once the
+    training is done only what it came to stays, which no customer wrote.
 
     Args:
         configuration: where.
@@ -117,7 +117,7 @@ def settle(folder: Path) -> None:
 
 
 def forget(configuration: Configuration, snapshot: str) -> None:
-    """Nobody will go on with this training: it was stopped, or what it came to was heard."""
+    """Nobody will go on with this training: it was stopped."""
     with suppress(Retry), _alone(configuration, patience=1):
         shutil.rmtree(_folder(configuration, snapshot), ignore_errors=True)
 

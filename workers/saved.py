@@ -127,9 +127,7 @@ class Saved:
         """Close the file; afterwards nothing is known, nor kept."""
         with self._lock:
             self._closed = True
-            with suppress(OSError), _alone(self._path.parent):
-                self._shut()
-            self._shut()
+            self._put_away()
 
     def _usable(self) -> sqlite3.Connection | None:
         """The open database; None while the file is left alone."""
@@ -166,8 +164,13 @@ class Saved:
                 return
             except (OSError, sqlite3.Error) as worse:
                 problem = worse
-        self._shut()
+        self._put_away()
         self._rest(problem)
+
+    def _put_away(self) -> None:
+        with suppress(OSError), _alone(self._path.parent):
+            self._shut()
+        self._shut()
 
     def _shut(self) -> None:
         database, self._database = self._database, None
@@ -213,7 +216,8 @@ def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; it needs no space, and the kernel lets go of it when the process ends."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(OSError):  # a network's file system may know no such lock: it is done without
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

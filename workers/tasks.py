@@ -184,8 +184,8 @@ def _unsettled(problem: Exception) -> str:
     return f"The train worker's settings cannot be read ({what}). Mend them, then start the training again."
 
 
-def _push(redis: Redis, news: News) -> bool:
-    """Tell the gateway; whether that was possible."""
+def _push(redis: Redis, news: News) -> None:
+    """Tell the gateway; the last word is tried for a while, all others once."""
     end = time.monotonic() + (_LAST_WORD if news.last else 0)
     while True:
         try:
@@ -193,11 +193,11 @@ def _push(redis: Redis, news: News) -> bool:
             pipe.lpush(NEWS, wire.dumps(news))
             pipe.expire(NEWS, NEWS_EXPIRES)
             pipe.execute()
-            return True
+            return
         except RedisError as problem:
             log.warning("training.unheard", training=news.training, problem=type(problem).__name__)
             if time.monotonic() > end:
-                return False
+                return
             time.sleep(1)
 
 

@@ -43,18 +43,19 @@ _stopped = threading.Event()
 
 def supervise(
     order: Order,
-    push: Callable[[News], bool],
+    push: Callable[[News], None],
     configuration: Configuration,
     halted: Callable[[], Halt | None] = lambda: None,
 ) -> None:
     """Train in a child process and push what it says; the last news always has an outcome or a problem.
 
     The child ends when this process does, however that ends, and when `halted` says so; it is asked every second. What
-    an admin has stopped is forgotten, as is what was heard; what was given up is kept for whoever starts it again.
+    an admin has stopped is forgotten; what was given up, and what it came to, is kept for whoever starts it again: that
+    the broker took the last word does not say that anybody heard it.
 
     Args:
         order: what to train.
-        push: tells the gateway; returns whether that was possible.
+        push: tells the gateway.
         configuration: where.
         halted: word that the training is to end, if there is any.
     """
@@ -68,8 +69,6 @@ def supervise(
         problem = _halted(order, halt, configuration) if halt else News("", 0, problem=_ended(status))
         if not said.last.last:
             said(problem)
-        elif said.last.outcome and said.heard and not halt:
-            resting.forget(configuration, order.snapshot)
     except Exception as problem:  # no memory for a process, say: whoever waits is told
         log.exception("training.unsupervised", training=order.training)
         if not said.last.last:
@@ -79,15 +78,15 @@ def supervise(
 
 
 class _Said:
-    """Numbers the news of a training, and remembers the last with whether it was heard."""
+    """Numbers the news of a training, and remembers the last."""
 
-    def __init__(self, training: str, push: Callable[[News], bool]) -> None:
+    def __init__(self, training: str, push: Callable[[News], None]) -> None:
         self._push = push
-        self.last, self.heard = News(training, 0), False
+        self.last = News(training, 0)
 
     def __call__(self, news: News) -> None:
         self.last = replace(news, training=self.last.training, seq=self.last.seq + 1)
-        self.heard = self._push(self.last)
+        self._push(self.last)
 
 
 def _followed(order: Order, said: _Said, halted: Callable[[], Halt | None]) -> tuple[int, Halt | None]:
@@ -118,7 +117,7 @@ def _followed(order: Order, said: _Said, halted: Callable[[], Halt | None]) -> t
         _running.clear()
         os.close(write)
         os.close(read)
-    # Even of one that has come to an end: who gave it up did not hear of that.
+    # Even of one that has come to an end: what an admin stopped meanwhile is to be forgotten.
     return status, halts[0] if halts else halted()
 
 
@@ -215,8 +214,8 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
     from core.store.blobs import BlobFolder
 
     blobs = BlobFolder(configuration.blobs)
-    if unheard := _unheard(order, room, configuration, blobs):
-        return unheard
+    if known := _before_now(order, room, configuration, blobs):
+        return known
     resting.anew(room)
     snapshot = read(blobs.get(order.snapshot))
     kb, history = unpacked(snapshot, room, blobs)
@@ -261,8 +260,8 @@ def _trained(order: Order, room: Path, configuration: Configuration, say: Callab
     return outcome
 
 
-def _unheard(order: Order, room: Path, configuration: Configuration, blobs: BlobFolder) -> Outcome | None:
-    """What the same training came to before, where nobody heard of it; None where it cannot be had any more."""
+def _before_now(order: Order, room: Path, configuration: Configuration, blobs: BlobFolder) -> Outcome | None:
+    """What the very same training came to less than a day ago; None where that cannot be had any more."""
     from workers.train.resuming import deciding
 
     ended = resting.ended(room)

@@ -104,12 +104,14 @@ def sentence(text: str) -> str:
 
 def finding(found: Finding) -> Markup:
     """A finding's words; the entries that they name lead to their pages."""
-    words = str(escape(found.message))
     if not found.entries:
-        return Markup(words)
-    longest_first = "|".join(re.escape(id) for id in sorted(found.entries, key=len, reverse=True))
-    link = r'<a href="/console/knowledge/entry/\1">\1</a>'
-    return Markup(re.sub(rf"(?<![\w-])({longest_first})(?![\w-])", link, words))
+        return escape(found.message)
+    ids = "|".join(re.escape(id) for id in sorted(found.entries, key=len, reverse=True))
+    # Where entries are listed, or one begins the sentence: an id may look like a word or number that stands elsewhere.
+    named = rf"(?:^|(?<=, )|(?<= and )|(?<=: )|(?<= under ))({ids})(?=$|, | and |:)"
+    parts = re.split(named, found.message)  # every second one is an id
+    link = Markup('<a href="/console/knowledge/entry/{0}">{0}</a>')
+    return Markup("").join(link.format(part) if place % 2 else escape(part) for place, part in enumerate(parts))
 
 
 def percent(share: float) -> str:

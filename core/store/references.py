@@ -73,7 +73,7 @@ class References:
         return await self._sql.column(select(blobs.c.sha).where(~wanted).order_by(blobs.c.sha).limit(limit))
 
     async def hold(self, sha: str) -> None:
-        """Until the transaction ends, nobody begins to want this blob: whoever tries waits, who just did is waited for.
+        """Until the transaction ends, nobody begins to want a blob that is in the books: who just did is waited for.
 
         SQLite has one writer at a time; on PostgreSQL a new reference locks the blob's row, and so does this.
         """

@@ -87,8 +87,7 @@ class Trainings:
         Raises:
             NotAllowed: another one of this knowledge base has not ended.
         """
-        # Whoever begins at the same moment waits here, then sees ours.
-        await self._sql.value(select(knowledge_bases.c.id).where(knowledge_bases.c.id == kb_id).with_for_update())
+        await self._one_at_a_time(kb_id)
         other = await self.running(kb_id)
         if other is not None:
             raise NotAllowed(
@@ -126,6 +125,10 @@ class Trainings:
         now = self._sql.now
         said = dump(outcome) if outcome else None
         told = {"outcome": said, "problem": problem, "stopped_by": stopped_by, "refused": refused}
+        row = await self.get(id)
+        if row is None:
+            return False
+        await self._one_at_a_time(row.kb_id)
         change = update(table).where(table.c.id == id)
         if outcome is None or not await self._newest_broken_off(id):
             change = change.where(table.c.ended_at == 0)
@@ -158,6 +161,10 @@ class Trainings:
         own = select(table.c.kb_id, table.c.snapshot).where(table.c.id == id).subquery()
         query = select(table.c.id).where(table.c.kb_id == own.c.kb_id, table.c.snapshot == own.c.snapshot)
         return await self._sql.column(query)
+
+    async def _one_at_a_time(self, kb_id: str) -> None:
+        """Whoever begins or ends a training of a knowledge base at the same moment waits here, then sees ours."""
+        await self._sql.value(select(knowledge_bases.c.id).where(knowledge_bases.c.id == kb_id).with_for_update())
 
     async def _newest_broken_off(self, id: str) -> bool:
         row = await self.get(id)

@@ -23,7 +23,7 @@ async def test_news_stay_in_the_list_until_they_were_heard(tmp_path: Path) -> No
         redis = Redis.from_url(server.url)
         for seq in (1, 2):
             await redis.lpush(NEWS, wire.dumps(News("t", seq, "listening", seq, 9)))
-        await redis.rpush(NEWS, "no news")  # what cannot be read is in nobody's way
+        await redis.rpush(NEWS, *["no news"] * 1200)  # what cannot be read is in nobody's way
         trainer = CeleryTrainer(server.url)
         async with trainer.running():
             assert [await trainer.news(1) for _ in range(2)] == [News("t", 1, "listening", 1, 9)] * 2

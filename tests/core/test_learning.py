@@ -11,6 +11,7 @@ from core import learning as rules
 from core import wire
 from core.errors import BadInput, NotAllowed, Retry
 from core.history import AGENT
+from core.knowledge.entries import Release
 from core.knowledge.files import load
 from core.knowledge.history import load_history
 from core.learning import Learning
@@ -172,8 +173,9 @@ async def test_a_worker_that_was_only_cut_off_is_told_to_end_what_was_given_up(
     await attended(learning, trainer)
     trainer.working = {}
     await later(learning, trainer, seconds, rules.LOST + 1)
-    assert "died before it was done" in (await row(road, begun.id)).problem and not trainer.given_up
-    # Whichever gateway attends when it is back
+    assert "died before it was done" in (await row(road, begun.id)).problem and trainer.given_up == [begun.id]
+    # Where that was lost, by whichever gateway attends when it is back
+    trainer.given_up.clear()
     anew = Learning(road.store, road.publishing, road.bell, "default", trainer, 365, seconds)
     trainer.working = {"worker": frozenset({begun.id, "a training of another shop"})}
     await attended(anew, trainer)
@@ -210,6 +212,8 @@ async def test_a_worker_that_was_cut_off_and_came_to_an_end_has_not_worked_in_va
         told.report,
     }
     assert (await learning.promote(begun.id, by="ada")).number == 2
+    with pytest.raises(BadInput, match="did not break off"):
+        await learning.again(begun.id, by="ada")
     # Not where another one went on with what it learned from
     await learning.ship(by="ada")
     begun = await learning.start(by="ada")
@@ -219,6 +223,24 @@ async def test_a_worker_that_was_cut_off_and_came_to_an_end_has_not_worked_in_va
     trainer.said.append(News(begun.id, 2, outcome=told))
     await attended(learning, trainer)
     assert (await row(road, begun.id)).broken_off and (await row(road, again.id)).running
+
+
+async def test_what_comes_to_its_end_while_it_is_started_again_is_not_trained_twice(
+    road: Road, learning: Learning, trainer: FakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = await learning.start(by="ada")
+    trainer.said.append(News(begun.id, 1, problem="The training process was killed"))
+    await attended(learning, trainer)
+    told, live = await outcome(road), road.publishing.live
+
+    async def late() -> Release | None:
+        await learning.hear(News(begun.id, 2, outcome=told))
+        return await live()
+
+    monkeypatch.setattr(road.publishing, "live", late)
+    with pytest.raises(BadInput, match="look at the newest one"):
+        await learning.again(begun.id, by="ada")
+    assert await road.store.read(lambda tx: tx.trainings.running("default")) is None
 
 
 async def test_news_that_cannot_be_noted_end_their_training_and_keep_nobody_from_being_heard(
@@ -372,7 +394,7 @@ async def test_one_that_broke_off_is_started_again_on_what_it_learned_from(
     # The newest on what was learned from is gone on with, and once that was stopped or refused, or ended well, none
     trainer.said.append(News(again.id, 1, problem="The training process was killed"))
     await attended(learning, trainer)
-    with pytest.raises(BadInput, match="a later training went on"):
+    with pytest.raises(BadInput, match="was gone on with since"):
         await learning.again(begun.id, by="bob")
     third = await learning.again(again.id, by="bob")
     trainer.stopped.clear()
@@ -389,7 +411,7 @@ async def test_one_that_broke_off_is_started_again_on_what_it_learned_from(
         with pytest.raises(BadInput, match="did not break off"):
             await learning.again(id, by="ada")
     for id in (begun.id, again.id):
-        with pytest.raises(BadInput, match="a later training went on"):
+        with pytest.raises(BadInput, match="was gone on with since"):
             await learning.again(id, by="ada")
     assert await road.store.read(lambda tx: tx.trainings.running("default")) is None
 

@@ -60,7 +60,7 @@ def test_what_was_done_waits_for_the_same_training_and_goes_with_its_end(place: 
     with resting.place(place, SNAPSHOT, "t1") as again:
         assert again == folder and (again / "model" / "work" / "heard.db").exists()
         assert not (again / "kb").exists()  # it is unpacked anew
-    assert folder.exists()  # nobody has heard yet what it came to
+    assert folder.exists()
     resting.forget(place, SNAPSHOT)
     assert not folder.exists()
 
@@ -79,7 +79,7 @@ def test_what_was_refused_stopped_or_not_begun_leaves_nothing(place: Configurati
     assert not folder.exists()
 
 
-def test_what_it_came_to_stays_alone_until_it_was_heard_for_a_day_at_most(place: Configuration) -> None:
+def test_what_it_came_to_stays_alone_for_a_day(place: Configuration) -> None:
     ended = resting.Ended(Options(finetune=True), {"text_model": "auto"}, Outcome("c" * 64, "d" * 64, True, "better"))
     folder = killed(place)
     assert resting.ended(folder) is None

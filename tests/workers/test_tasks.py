@@ -30,14 +30,6 @@ def test_what_is_rehearsed_comes_to_an_end_before_the_process_does(monkeypatch: 
     assert not rehearsing.is_alive() and not tasks._warming
 
 
-def test_the_end_of_a_training_that_the_broker_does_not_take_is_told_from_one_that_was_heard(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(tasks, "_LAST_WORD", 0.0)
-    with Redis.from_url("redis://127.0.0.1:1/0") as away:
-        assert tasks._push(away, News("t1", 1, problem="It was killed")) is False
-
-
 def test_settings_that_changed_since_the_worker_was_started_end_a_training_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core.errors import Unreadable
 from core.knowledge.entries import KnowledgeBase
 from core.media import sniff, strip
 from workers.model.phrases import words_of
-
-if TYPE_CHECKING:
-    from workers.model.heard import Said
-    from workers.model.shelf import Shelf
 
 SCORING = 2  # of how questions are scored; another number where the same question gets another confidence since
 
@@ -42,13 +36,6 @@ def basis(knowledge: KnowledgeBase) -> str:
         ],
     }
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
-
-
-def recognisers(shelf: Shelf, questions: Iterable[Said]) -> dict[str, str]:
-    """The digests of what recognised these questions, by `speech` and `reader`, as far as anything was recognised."""
-    some = list(questions)
-    spoken, read = any(one.transcript for one in some), any(one.ocr for one in some)
-    return ({"speech": shelf.speech.digest} if spoken else {}) | ({"reader": shelf.reader.digest} if read else {})
 
 
 def _content(photo: str) -> str:

@@ -128,7 +128,7 @@ def finetune(
     Raises:
         BadInput: fewer than two entries; fewer phrases an entry than the recipe's `fewest`; an encoder of another
             architecture; no gain on the phrases held out. Nothing was written; the frozen encoder is the better one.
-        Broken: the encoder cannot be read, the device cannot be used.
+        Broken: the encoder cannot be read, the device cannot be used, a checkpoint can be neither read nor deleted.
     """
     started = time.monotonic()
     recipe = recipe or Recipe()
