@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core import learning as rules
 from core.answering import Answering, Room
 from core.bell import Bell
 from core.clock import WallClock
@@ -17,12 +18,16 @@ from core.desk import Desk
 from core.fetching import Fetcher
 from core.hearing import Hearing
 from core.knowledge.entries import Entry, KnowledgeBase
+from core.learning import Learning
 from core.live import Live
 from core.publishing import Publishing
 from core.speaking import Mouth
 from core.store.store import Store
+from core.store.trainings import TrainingRow
 from core.timers import Patience, Timers
+from core.training import Outcome
 from tests.fakes.house import FakeBrain, FakeCustomer, FakePlatform, sure
+from tests.fakes.trainer import FakeTrainer
 from tests.migrated import migrated
 
 KNOWLEDGE = KnowledgeBase(
@@ -130,3 +135,54 @@ async def road(tmp_path: Path) -> AsyncIterator[Road]:
     await road.answering.close()
     await road.courier.close()
     await road.store.close()
+
+
+@pytest.fixture
+def trainer() -> FakeTrainer:
+    return FakeTrainer()
+
+
+class Seconds:
+    """A monotonic clock that tests turn."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def learning(road: Road, trainer: FakeTrainer, seconds: Seconds, monkeypatch: pytest.MonkeyPatch) -> Learning:
+    monkeypatch.setattr(rules, "_WAIT", 0.02)
+    return Learning(road.store, road.publishing, road.bell, "default", trainer, 365, seconds)
+
+
+async def attended(learning: Learning, trainer: FakeTrainer) -> None:
+    """Until all that was said is heard, and everybody was looked for."""
+    await learning.attend()
+    while trainer.said:
+        await learning.attend()
+
+
+async def later(learning: Learning, trainer: FakeTrainer, seconds: Seconds, by: float) -> None:
+    """Look now, and again after a while."""
+    await attended(learning, trainer)
+    seconds.now += by
+    await attended(learning, trainer)
+
+
+async def outcome(road: Road, passed: bool = True) -> Outcome:
+    model, report = await road.store.keep(b"a model"), await road.store.keep(b"<p>a report")
+    return Outcome(model, report, passed, "it is not worse" if passed else "it is worse on: cases")
+
+
+async def row(road: Road, id: str) -> TrainingRow:
+    found = await road.store.read(lambda tx: tx.trainings.get(id))
+    assert found is not None
+    return found
