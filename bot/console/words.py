@@ -15,6 +15,7 @@ from bot.console.evidence import SHORT, card, rows
 from core.conversation import Conversation, Owner
 from core.fetching import LARGEST
 from core.knowledge.lint import Finding
+from core.texts.plurals import plural
 
 _REASONS = {
     "asked": "asked for a person",
@@ -43,6 +44,8 @@ _PROBLEMS = {
     "not_delivered": "it never arrived",
     "no_permission": "the platform does not let us open files",
 }
+# Where findings list entries, or begin with one: an id may look like a word or number that stands elsewhere.
+_NAMED = re.compile(r"(?:^|(?<=, )|(?<= and )|(?<=: )|(?<= under ))([a-z0-9-]+)(?=$|, | and |:)")
 _READABLE = {"photo": "JPEG, PNG, WebP or GIF", "voice": "a recording such as OGG, MP3, M4A, WAV or WebM"}
 
 
@@ -104,14 +107,11 @@ def sentence(text: str) -> str:
 
 def finding(found: Finding) -> Markup:
     """A finding's words; the entries that they name lead to their pages."""
-    if not found.entries:
-        return escape(found.message)
-    ids = "|".join(re.escape(id) for id in sorted(found.entries, key=len, reverse=True))
-    # Where entries are listed, or one begins the sentence: an id may look like a word or number that stands elsewhere.
-    named = rf"(?:^|(?<=, )|(?<= and )|(?<=: )|(?<= under ))({ids})(?=$|, | and |:)"
-    parts = re.split(named, found.message)  # every second one is an id
     link = Markup('<a href="/console/knowledge/entry/{0}">{0}</a>')
-    return Markup("").join(link.format(part) if place % 2 else escape(part) for place, part in enumerate(parts))
+    parts = enumerate(_NAMED.split(found.message))  # every second one may be an id
+    return Markup("").join(
+        link.format(part) if place % 2 and part in found.entries else escape(part) for place, part in parts
+    )
 
 
 def percent(share: float) -> str:
@@ -138,6 +138,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "strain": strain,
     "problem": problem,
     "percent": percent,
+    "plural": plural,
     "sentence": sentence,
     "finding": finding,
     "rows": rows,
