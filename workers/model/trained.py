@@ -15,6 +15,7 @@ import numpy as np
 
 from core.errors import BadInput, Broken
 from core.knowledge.entries import KnowledgeBase
+from workers.model import tuned
 from workers.model.adapt import Adapted
 from workers.model.alignment import Alignment
 from workers.model.basis import basis
@@ -38,7 +39,6 @@ VECTORS = ("early", "weighted", "attention", "serial")  # `fusion.strategy.STRAT
 LEARNED = "a customer's photo "  # what begins the name of a photo that history taught
 FUSIONS = (LATE, FIXED, *VECTORS)
 _CERTAIN = 1 - 1e-6  # a network's confidence goes no higher, so that a threshold of 1 is never reached
-_TUNED = "tuned-"  # what the digest of a fine-tuned encoder begins with
 _SAME = 1e-9  # budgets that differ by less are the same
 _OF = "of:"  # before an entry's id, which may be a word that NumPy takes for itself
 
@@ -102,7 +102,7 @@ class Trained:
                 f"the model's strategy {self.fusion} was trained with the image encoder {self.image}, but the settings "
                 f"make it {image}: set POLYDESK_IMAGE_MODEL as it was then, or train again"
             )
-        if encoder != self.encoder and self.encoder.startswith(_TUNED) and self.text is None:
+        if encoder != self.encoder and self.encoder.startswith(tuned.MARK) and self.text is None:
             raise BadInput(
                 f"the model's own text encoder {self.encoder} is missing: copy the model's folder again, with {TEXT}/ "
                 "in it, or train again"

@@ -20,6 +20,7 @@ from workers.model.ports import TextEncoder
 from workers.model.text import OnnxText, wordpieces
 
 NOTE = "finetuned.json"
+MARK = "tuned-"  # what the digest of a fine-tuned encoder begins with
 FORM = 1  # of the folder; another number is not read
 ARCHITECTURE = "bert-mean"  # the one that can be fine-tuned: `workers.model.weights.minilm.build`
 _ONNX = ("model.onnx", "tokenizer.json")
@@ -46,7 +47,7 @@ class Note:
     def digest(self) -> str:
         """Names weights with tokenizer, whatever runs them."""
         parts = "\0".join(self.files[name] for name in ("model.safetensors", "tokenizer.json"))
-        return f"tuned-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
+        return f"{MARK}{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
 
 
 def is_tuned(folder: Path) -> bool:
