@@ -27,6 +27,12 @@ log = structlog.get_logger()
 TOPIC = "training"  # what rings when there is something new to see
 LOST = 6.0  # seconds that a training may be in no living worker's hands
 LATEST = 600.0  # seconds that a training waits for a worker to be started
+_OVER = {  # a training that no living worker holds, by what is known of it: how long it may be so, then why it is over
+    "taken": (LOST, "the worker that trained stopped or died before it was done"),
+    "lost": (LOST, "the broker forgot the training before a worker took it"),
+    "behind": (LATEST, f"no train worker was free for {LATEST / 60:.0f} minutes"),
+    "waits": (LATEST, f"no train worker was running for {LATEST / 60:.0f} minutes"),
+}
 _WAIT = 1.0
 _GONE = "what this training learned from is gone by now: start a new one"
 
@@ -72,7 +78,8 @@ class Learning:
         """
         if options.strategy not in STRATEGIES:
             raise BadInput(f"there is no strategy {options.strategy!r}: choose one of {', '.join(STRATEGIES)}")
-        await self._store.read(self._none_running)  # before anything slow; what counts is the look when it begins
+        # Before anything slow; what counts is the look when it begins.
+        await self._store.read(lambda tx: tx.trainings.none_running(self._kb_id))
         row = await self._store.read(lambda tx: tx.knowledge.live(self._kb_id))
         release = await self._publishing.live()
         if row is None or release is None:
@@ -95,7 +102,7 @@ class Learning:
                 is no such training, it did not break off, another one went on since with what it learned from, or that
                 is gone. Retry: like `start`.
         """
-        await self._store.read(self._none_running)
+        await self._store.read(lambda tx: tx.trainings.none_running(self._kb_id))
         row = await self._one(id)
         if not row.broken_off:
             raise BadInput("this training did not break off: start a new one")
@@ -244,13 +251,6 @@ class Learning:
         """What is due to be swept teaches nothing any more, UTC ms."""
         return self._store.clock.now() - self._retention_ms
 
-    async def _none_running(self, tx: Tx) -> None:
-        other = await tx.trainings.running(self._kb_id)
-        if other is not None:
-            raise NotAllowed(
-                f"a training is running already, started by {other.by}: wait until it has ended, or stop it"
-            )
-
     async def _look(self) -> None:
         """Whatever dies says nothing: a training that no living worker holds for a while is over."""
         holders = await self._trainer.holders()
@@ -270,17 +270,11 @@ class Learning:
         now = self._monotonic()
         if self._missed_since is None or self._missed_since[0] != row.id + state:
             self._missed_since = (row.id + state, now)
-        missed = now - self._missed_since[1]
-        if state == "taken" and missed > LOST:
-            # The books first: what a worker that was only cut off says, once it is told, must not be its end there.
-            if await self._broken_off(row.id, "the worker that trained stopped or died before it was done"):
-                await self._trainer.give_up(row.id)
-        elif state == "lost" and missed > LOST:
-            await self._broken_off(row.id, "the broker forgot the training before a worker took it")
-        elif state == "behind" and missed > LATEST:
-            await self._broken_off(row.id, f"no train worker was free for {LATEST / 60:.0f} minutes")
-        elif state == "waits" and missed > LATEST:
-            await self._broken_off(row.id, f"no train worker was running for {LATEST / 60:.0f} minutes")
+        patience, why = _OVER[state]
+        # The books first: what a worker that was only cut off says, once it is told, must not be its end there.
+        over = now - self._missed_since[1] > patience and await self._broken_off(row.id, why)
+        if over and state == "taken":
+            await self._trainer.give_up(row.id)
 
     async def _remind(self, id: str) -> None:
         """A worker holds what is over by the books: it was cut off, or its order came after all. It is to end it."""

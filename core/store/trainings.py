@@ -88,11 +88,7 @@ class Trainings:
             NotAllowed: another one of this knowledge base has not ended.
         """
         await self._one_at_a_time(kb_id)
-        other = await self.running(kb_id)
-        if other is not None:
-            raise NotAllowed(
-                f"a training is running already, started by {other.by}: wait until it has ended, or stop it"
-            )
+        await self.none_running(kb_id)
         row = TrainingRow(new_id(), kb_id, release, snapshot, before, dict(taught), by, self._sql.now, options)
         kept = {name: getattr(row, name) for name in TrainingRow.__slots__}
         await self._sql.run(insert(table), {**kept, "options": dump(options)})
@@ -149,6 +145,14 @@ class Trainings:
         """The training of a knowledge base that has not ended."""
         row = await self._sql.row(select(table).where(table.c.kb_id == kb_id, table.c.ended_at == 0))
         return _from_row(row) if row is not None else None
+
+    async def none_running(self, kb_id: str) -> None:
+        """Raise NotAllowed when a training of a knowledge base has not ended."""
+        other = await self.running(kb_id)
+        if other is not None:
+            raise NotAllowed(
+                f"a training is running already, started by {other.by}: wait until it has ended, or stop it"
+            )
 
     async def latest(self, kb_id: str, snapshot: str) -> TrainingRow | None:
         """The newest training of a knowledge base that learns from this blob."""

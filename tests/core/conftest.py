@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ from core.speaking import Mouth
 from core.store.store import Store
 from core.store.trainings import TrainingRow
 from core.timers import Patience, Timers
-from core.training import Outcome
+from core.training import News, Outcome
 from tests.fakes.house import FakeBrain, FakeCustomer, FakePlatform, sure
 from tests.fakes.trainer import FakeTrainer
 from tests.migrated import migrated
@@ -168,6 +169,14 @@ async def attended(learning: Learning, trainer: FakeTrainer) -> None:
     await learning.attend()
     while trainer.said:
         await learning.attend()
+
+
+async def heard(learning: Learning, trainer: FakeTrainer, *told: Any, **said: Any) -> TrainingRow:
+    """A training of which its worker was heard to say this, see `News`."""
+    row = await learning.start(by="ada")
+    trainer.said.append(News(row.id, 1, *told, **said))
+    await attended(learning, trainer)
+    return row
 
 
 async def later(learning: Learning, trainer: FakeTrainer, seconds: Seconds, by: float) -> None:

@@ -17,7 +17,7 @@ from core.learning import Learning
 from core.snapshot import read, unpacked
 from core.training import News, Options, Order, Outcome
 from core.values import Author, Role
-from tests.core.conftest import KNOWLEDGE, Road, Seconds, attended, later, outcome, row
+from tests.core.conftest import KNOWLEDGE, Road, Seconds, attended, heard, later, outcome, row
 from tests.fakes.trainer import FakeTrainer
 
 MIA = Author("mia", "Mia", Role.AGENT)
@@ -76,16 +76,12 @@ async def test_it_goes_on_to_a_model_that_is_promoted_by_a_tap(
 
 
 async def test_what_fails_the_gate_is_never_promoted(road: Road, learning: Learning, trainer: FakeTrainer) -> None:
-    begun = await learning.start(by="ada")
-    trainer.said.append(News(begun.id, 1, outcome=await outcome(road, passed=False)))
-    await attended(learning, trainer)
+    begun = await heard(learning, trainer, outcome=await outcome(road, passed=False))
     with pytest.raises(NotAllowed, match="worse on: cases"):
         await learning.promote(begun.id, by="ada")
     with pytest.raises(BadInput, match="no such training"):
         await learning.promote("nothing", by="ada")
-    second = await learning.start(by="ada")
-    trainer.said.append(News(second.id, 1, problem="out of memory"))
-    await attended(learning, trainer)
+    second = await heard(learning, trainer, problem="out of memory")
     assert (await row(road, second.id)).problem == "out of memory"
     with pytest.raises(NotAllowed, match="made no model"):
         await learning.promote(second.id, by="ada")
@@ -161,12 +157,8 @@ async def test_one_that_broke_off_is_started_again_on_what_it_learned_from(
     await learning.stop(third.id, by="bob")
     # What it was to go on with may rest under the name of an earlier one
     assert trainer.stopped == dict.fromkeys((begun.id, again.id, third.id), "bob")
-    refused = await learning.start(by="ada")
-    trainer.said.append(News(refused.id, 1, problem="train without it", refused=True))
-    await attended(learning, trainer)
-    last = await learning.start(by="ada")
-    trainer.said.append(News(last.id, 1, outcome=await outcome(road)))
-    await attended(learning, trainer)
+    refused = await heard(learning, trainer, problem="train without it", refused=True)
+    last = await heard(learning, trainer, outcome=await outcome(road))
     for id in (third.id, refused.id, last.id):
         with pytest.raises(BadInput, match="did not break off"):
             await learning.again(id, by="ada")
@@ -179,13 +171,9 @@ async def test_one_that_broke_off_is_started_again_on_what_it_learned_from(
 async def test_what_broke_off_is_not_gone_on_with_under_another_model_or_without_its_turns(
     road: Road, learning: Learning, trainer: FakeTrainer
 ) -> None:
-    first = await learning.start(by="ada")
-    trainer.said.append(News(first.id, 1, outcome=await outcome(road)))
-    await attended(learning, trainer)
+    first = await heard(learning, trainer, outcome=await outcome(road))
     await taught(road)
-    begun = await learning.start(by="ada")
-    trainer.said.append(News(begun.id, 1, problem="The training process was killed"))
-    await attended(learning, trainer)
+    begun = await heard(learning, trainer, problem="The training process was killed")
     await learning.promote(first.id, by="ada")
     with pytest.raises(NotAllowed, match="another model is in force"):
         await learning.again(begun.id, by="ada")
@@ -227,17 +215,13 @@ async def test_an_admin_stops_one_that_waits_or_runs(
 async def test_a_stop_that_comes_when_it_has_ended_changes_nothing(
     road: Road, learning: Learning, trainer: FakeTrainer
 ) -> None:
-    begun = await learning.start(by="ada")
-    trainer.said.append(News(begun.id, 1, outcome=await outcome(road)))
-    await attended(learning, trainer)
+    begun = await heard(learning, trainer, outcome=await outcome(road))
     assert not await learning.stop(begun.id, by="bob")
     found = await row(road, begun.id)
     assert (found.outcome, found.stopped_by, trainer.stopped) == (await outcome(road), "", {})
     assert (await learning.promote(begun.id, by="ada")).number == 2
     # The worker has stopped it, but the gateway was killed before it could note so: the worker says who it was
-    second = await learning.start(by="ada")
-    trainer.said.append(News(second.id, 1, problem="Stopped by bob", stopped_by="bob"))
-    await attended(learning, trainer)
+    second = await heard(learning, trainer, problem="Stopped by bob", stopped_by="bob")
     assert (await row(road, second.id)).stopped_by == "bob"
     # Where the broker cannot be told, it goes on
     third = await learning.start(by="ada")

@@ -9,7 +9,7 @@ from core.errors import BadInput, Retry
 from core.knowledge.entries import Release
 from core.learning import Learning
 from core.training import News, Outcome
-from tests.core.conftest import Road, Seconds, attended, later, outcome, row
+from tests.core.conftest import Road, Seconds, attended, heard, later, outcome, row
 from tests.fakes.trainer import FakeTrainer
 
 
@@ -85,9 +85,7 @@ async def test_a_worker_that_was_cut_off_and_came_to_an_end_has_not_worked_in_va
         await learning.again(begun.id, by="ada")
     # Not where another one went on with what it learned from
     await learning.ship(by="ada")
-    begun = await learning.start(by="ada")
-    trainer.said.append(News(begun.id, 1, problem="The training process was killed"))
-    await attended(learning, trainer)
+    begun = await heard(learning, trainer, problem="The training process was killed")
     again = await learning.again(begun.id, by="ada")
     trainer.said.append(News(begun.id, 2, outcome=told))
     await attended(learning, trainer)
@@ -97,9 +95,7 @@ async def test_a_worker_that_was_cut_off_and_came_to_an_end_has_not_worked_in_va
 async def test_what_comes_to_its_end_while_it_is_started_again_is_not_trained_twice(
     road: Road, learning: Learning, trainer: FakeTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = await learning.start(by="ada")
-    trainer.said.append(News(begun.id, 1, problem="The training process was killed"))
-    await attended(learning, trainer)
+    begun = await heard(learning, trainer, problem="The training process was killed")
     told, live = await outcome(road), road.publishing.live
 
     async def late() -> Release | None:
@@ -115,13 +111,9 @@ async def test_what_comes_to_its_end_while_it_is_started_again_is_not_trained_tw
 async def test_news_that_cannot_be_noted_end_their_training_and_keep_nobody_from_being_heard(
     road: Road, learning: Learning, trainer: FakeTrainer
 ) -> None:
-    begun = await learning.start(by="ada")
-    trainer.said.append(News(begun.id, 1, outcome=Outcome("no blob", "", False, "so")))
-    await attended(learning, trainer)
+    begun = await heard(learning, trainer, outcome=Outcome("no blob", "", False, "so"))
     assert "what its worker said cannot be noted" in (await row(road, begun.id)).problem
-    begun = await learning.start(by="ada")
-    trainer.said.append(News(begun.id, 1, outcome=await outcome(road)))
-    await attended(learning, trainer)
+    begun = await heard(learning, trainer, outcome=await outcome(road))
     assert (await row(road, begun.id)).outcome is not None
 
 
@@ -140,9 +132,7 @@ async def test_news_stay_until_they_are_noted(road: Road, learning: Learning, tr
 async def test_what_waits_to_be_heard_is_heard_before_anybody_is_given_up(
     road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
 ) -> None:
-    begun = await learning.start(by="ada")
-    trainer.said.append(News(begun.id, 1, "waiting"))
-    await attended(learning, trainer)
+    begun = await heard(learning, trainer, "waiting")
     trainer.said += [News(begun.id, seq, "listening", seq, 9000) for seq in range(2, 400)]
     trainer.said.append(News(begun.id, 400, outcome=await outcome(road)))
     while trainer.said:
@@ -154,9 +144,7 @@ async def test_what_waits_to_be_heard_is_heard_before_anybody_is_given_up(
 async def test_a_gateway_that_starts_anew_hears_the_rest(
     road: Road, learning: Learning, trainer: FakeTrainer, seconds: Seconds
 ) -> None:
-    begun = await learning.start(by="ada")
-    trainer.said.append(News(begun.id, 1, "waiting"))
-    await attended(learning, trainer)
+    begun = await heard(learning, trainer, "waiting")
     other = Learning(road.store, road.publishing, road.bell, "default", trainer, 365, seconds)
     trainer.said.append(News(begun.id, 2, outcome=await outcome(road)))
     await attended(other, trainer)
